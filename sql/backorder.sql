@@ -1,0 +1,221 @@
+\echo Use "CREATE EXTENSION backorder" to load this file. \quit
+
+/*
+ * The extension owns code, never data.  The schema is made here rather than by
+ * the control file: one that exists could be somebody else's, and is an error.
+ */
+CREATE SCHEMA backorder;
+GRANT USAGE ON SCHEMA backorder TO PUBLIC;
+COMMENT ON SCHEMA backorder IS 'Looks after ledgers: orders and stock in ordinary tables, kept right by triggers.';
+
+CREATE FUNCTION backorder.version() RETURNS text
+	LANGUAGE sql STABLE PARALLEL SAFE
+BEGIN ATOMIC
+	SELECT extversion FROM pg_catalog.pg_extension WHERE extname = 'backorder';
+END;
+COMMENT ON FUNCTION backorder.version() IS 'Version of the extension''s objects in this database.';
+
+/* ledgers */
+
+CREATE FUNCTION backorder.create_ledger(ledger name, time_zone text DEFAULT pg_catalog.current_setting('TimeZone')) RETURNS void
+	LANGUAGE c STRICT
+	AS 'MODULE_PATHNAME', 'backorder_create_ledger';
+COMMENT ON FUNCTION backorder.create_ledger(name, text) IS
+	'Creates a ledger: a schema with its tables, views, functions and triggers, owned by the caller. time_zone is that of its calendar days. Errors: 42P06 the schema exists, 42501 no right to create schemas, 22023 unknown time zone.';
+
+CREATE FUNCTION backorder.upgrade_ledger(ledger name) RETURNS void
+	LANGUAGE c STRICT
+	AS 'MODULE_PATHNAME', 'backorder_upgrade_ledger';
+COMMENT ON FUNCTION backorder.upgrade_ledger(name) IS
+	'Brings the code of a ledger to this version and puts back missing views, functions and triggers, also on partitions. For its owner. Locks each table briefly against writing.';
+
+CREATE FUNCTION backorder.empty_ledger(ledger name) RETURNS void
+	LANGUAGE c STRICT
+	AS 'MODULE_PATHNAME', 'backorder_empty_ledger';
+COMMENT ON FUNCTION backorder.empty_ledger(name) IS
+	'Removes all orders, stock, inbound supply and history of a ledger, for test suites; items, locations, rules and settings stay. For its owner.';
+
+CREATE FUNCTION backorder.check_ledger(ledger name, item text DEFAULT NULL,
+		OUT invariant text, OUT item text, OUT location text, OUT order_id text, OUT line_no bigint, OUT expected text, OUT actual text)
+	RETURNS SETOF record
+	LANGUAGE c STABLE ROWS 10
+	AS 'MODULE_PATHNAME', 'backorder_check_ledger';
+COMMENT ON FUNCTION backorder.check_ledger(name, text) IS
+	'Proves a ledger: every disagreement with what it promises, and every missing or disabled trigger; no rows means that all is well. item limits it to one item. Reads only, also on a standby. For its owner.';
+
+CREATE FUNCTION backorder.rebuild_ledger(ledger name) RETURNS void
+	LANGUAGE c STRICT
+	AS 'MODULE_PATHNAME', 'backorder_rebuild_ledger';
+COMMENT ON FUNCTION backorder.rebuild_ledger(name) IS
+	'Recomputes balances, backorders and the engine''s columns from order lines, stock moves and the journal; decides nothing anew. For its owner. Locks the ledger against writing.';
+
+CREATE FUNCTION backorder.gate(ledger name, item text, location text, OUT classid oid, OUT objid oid, OUT objsubid smallint)
+	RETURNS record
+	LANGUAGE c STABLE STRICT PARALLEL SAFE
+	AS 'MODULE_PATHNAME', 'backorder_gate';
+COMMENT ON FUNCTION backorder.gate(name, text, text) IS
+	'The lock in front of the queue of an item at a location, as pg_locks names it (locktype advisory).';
+
+/* trigger functions */
+
+CREATE FUNCTION backorder.order_line_before_insert() RETURNS trigger
+	LANGUAGE c AS 'MODULE_PATHNAME', 'backorder_order_line_before_insert';
+COMMENT ON FUNCTION backorder.order_line_before_insert() IS 'Trigger function: the lines of an INSERT are pending from here on.';
+CREATE FUNCTION backorder.order_line_insert() RETURNS trigger
+	LANGUAGE c AS 'MODULE_PATHNAME', 'backorder_order_line_insert';
+COMMENT ON FUNCTION backorder.order_line_insert() IS 'Trigger function: places new order lines, allocating stock or opening backorders.';
+CREATE FUNCTION backorder.order_line_update() RETURNS trigger
+	LANGUAGE c AS 'MODULE_PATHNAME', 'backorder_order_line_update';
+COMMENT ON FUNCTION backorder.order_line_update() IS 'Trigger function: cancels, holds, enters, raises, lowers, relocates and re-ranks order lines.';
+CREATE FUNCTION backorder.order_line_delete() RETURNS trigger
+	LANGUAGE c AS 'MODULE_PATHNAME', 'backorder_order_line_delete';
+COMMENT ON FUNCTION backorder.order_line_delete() IS 'Trigger function: only lines that never entered may be deleted.';
+CREATE FUNCTION backorder.order_line_status_write() RETURNS trigger
+	LANGUAGE c AS 'MODULE_PATHNAME', 'backorder_order_line_status_write';
+COMMENT ON FUNCTION backorder.order_line_status_write() IS 'Trigger function: makes order_line_status writable, so that RETURNING tells what became of a line.';
+CREATE FUNCTION backorder.stock_move_complete() RETURNS trigger
+	LANGUAGE c AS 'MODULE_PATHNAME', 'backorder_stock_move_complete';
+COMMENT ON FUNCTION backorder.stock_move_complete() IS 'Trigger function: fills in an item or location that a stock move leaves out.';
+CREATE FUNCTION backorder.stock_move_insert() RETURNS trigger
+	LANGUAGE c AS 'MODULE_PATHNAME', 'backorder_stock_move_insert';
+COMMENT ON FUNCTION backorder.stock_move_insert() IS 'Trigger function: moves stock, serving the queue with what comes in.';
+CREATE FUNCTION backorder.item_update() RETURNS trigger
+	LANGUAGE c AS 'MODULE_PATHNAME', 'backorder_item_update';
+COMMENT ON FUNCTION backorder.item_update() IS 'Trigger function: serves the queue when allocation is automatic again; items are not renamed.';
+CREATE FUNCTION backorder.item_delete() RETURNS trigger
+	LANGUAGE c AS 'MODULE_PATHNAME', 'backorder_item_delete';
+COMMENT ON FUNCTION backorder.item_delete() IS 'Trigger function: items that orders or moves refer to stay.';
+CREATE FUNCTION backorder.location_update() RETURNS trigger
+	LANGUAGE c AS 'MODULE_PATHNAME', 'backorder_location_update';
+COMMENT ON FUNCTION backorder.location_update() IS 'Trigger function: locations are not renamed.';
+CREATE FUNCTION backorder.location_delete() RETURNS trigger
+	LANGUAGE c AS 'MODULE_PATHNAME', 'backorder_location_delete';
+COMMENT ON FUNCTION backorder.location_delete() IS 'Trigger function: locations that orders or moves refer to stay.';
+CREATE FUNCTION backorder.priority_rule_check() RETURNS trigger
+	LANGUAGE c AS 'MODULE_PATHNAME', 'backorder_priority_rule_check';
+COMMENT ON FUNCTION backorder.priority_rule_check() IS 'Trigger function: the condition of a rule must be a predicate.';
+CREATE FUNCTION backorder.ledger_update() RETURNS trigger
+	LANGUAGE c AS 'MODULE_PATHNAME', 'backorder_ledger_update';
+COMMENT ON FUNCTION backorder.ledger_update() IS 'Trigger function: applies changed settings of a ledger.';
+CREATE FUNCTION backorder.refuse_write() RETURNS trigger
+	LANGUAGE c AS 'MODULE_PATHNAME', 'backorder_refuse_write';
+COMMENT ON FUNCTION backorder.refuse_write() IS 'Trigger function: refuses to write what only the engine writes, and to change history.';
+
+/* the triggers that every ledger has */
+
+CREATE VIEW backorder.required_trigger (table_name, trigger_name, event, options, function_name) AS VALUES
+	('order_line', 'backorder_before_insert', 'BEFORE INSERT', 'FOR EACH STATEMENT', 'order_line_before_insert'),
+	('order_line', 'backorder_insert', 'AFTER INSERT', 'REFERENCING NEW TABLE AS inserted FOR EACH STATEMENT', 'order_line_insert'),
+	('order_line', 'backorder_update', 'AFTER UPDATE', 'REFERENCING OLD TABLE AS before NEW TABLE AS after FOR EACH STATEMENT', 'order_line_update'),
+	('order_line', 'backorder_delete', 'AFTER DELETE', 'REFERENCING OLD TABLE AS deleted FOR EACH STATEMENT', 'order_line_delete'),
+	('order_line', 'backorder_truncate', 'BEFORE TRUNCATE', 'FOR EACH STATEMENT', 'refuse_write'),
+	('order_line_status', 'backorder_write', 'INSTEAD OF INSERT OR UPDATE OR DELETE', 'FOR EACH ROW', 'order_line_status_write'),
+	('stock_move', 'backorder_complete', 'BEFORE INSERT', 'FOR EACH ROW WHEN (NEW.item IS NULL OR NEW.location IS NULL)', 'stock_move_complete'),
+	('stock_move', 'backorder_insert', 'AFTER INSERT', 'REFERENCING NEW TABLE AS inserted FOR EACH STATEMENT', 'stock_move_insert'),
+	('stock_move', 'backorder_refuse', 'BEFORE UPDATE OR DELETE OR TRUNCATE', 'FOR EACH STATEMENT', 'refuse_write'),
+	('item', 'backorder_update', 'AFTER UPDATE', 'REFERENCING OLD TABLE AS before NEW TABLE AS after FOR EACH STATEMENT', 'item_update'),
+	('item', 'backorder_delete', 'AFTER DELETE', 'REFERENCING OLD TABLE AS deleted FOR EACH STATEMENT', 'item_delete'),
+	('item', 'backorder_truncate', 'BEFORE TRUNCATE', 'FOR EACH STATEMENT', 'refuse_write'),
+	('location', 'backorder_update', 'AFTER UPDATE', 'REFERENCING OLD TABLE AS before NEW TABLE AS after FOR EACH STATEMENT', 'location_update'),
+	('location', 'backorder_delete', 'AFTER DELETE', 'REFERENCING OLD TABLE AS deleted FOR EACH STATEMENT', 'location_delete'),
+	('location', 'backorder_truncate', 'BEFORE TRUNCATE', 'FOR EACH STATEMENT', 'refuse_write'),
+	('priority_rule', 'backorder_insert', 'AFTER INSERT', 'REFERENCING NEW TABLE AS inserted FOR EACH STATEMENT', 'priority_rule_check'),
+	('priority_rule', 'backorder_update', 'AFTER UPDATE', 'REFERENCING OLD TABLE AS before NEW TABLE AS after FOR EACH STATEMENT', 'priority_rule_check'),
+	('ledger', 'backorder_update', 'AFTER UPDATE', 'REFERENCING OLD TABLE AS before NEW TABLE AS after FOR EACH STATEMENT', 'ledger_update'),
+	('ledger', 'backorder_refuse', 'BEFORE INSERT OR DELETE OR TRUNCATE', 'FOR EACH STATEMENT', 'refuse_write'),
+	('stock_slot', 'backorder_refuse', 'BEFORE INSERT OR UPDATE OR DELETE OR TRUNCATE', 'FOR EACH STATEMENT', 'refuse_write'),
+	('backorder', 'backorder_refuse', 'BEFORE INSERT OR UPDATE OR DELETE OR TRUNCATE', 'FOR EACH STATEMENT', 'refuse_write'),
+	('journal', 'backorder_refuse', 'BEFORE INSERT OR UPDATE OR DELETE OR TRUNCATE', 'FOR EACH STATEMENT', 'refuse_write');
+COMMENT ON VIEW backorder.required_trigger IS 'The triggers of a ledger: on which table, when, and which function of the extension they call.';
+COMMENT ON COLUMN backorder.required_trigger.table_name IS 'Table or view of a ledger.';
+COMMENT ON COLUMN backorder.required_trigger.trigger_name IS 'Name of the trigger.';
+COMMENT ON COLUMN backorder.required_trigger.event IS 'When it fires.';
+COMMENT ON COLUMN backorder.required_trigger.options IS 'How it fires: transition tables, level and condition.';
+COMMENT ON COLUMN backorder.required_trigger.function_name IS 'Function in schema backorder that it calls.';
+
+CREATE FUNCTION backorder.trigger_damage(schema oid, OUT table_name name, OUT trigger_name name, OUT damage text)
+	RETURNS SETOF record
+	LANGUAGE sql STABLE PARALLEL SAFE
+BEGIN ATOMIC
+	SELECT c.relname, t.trigger_name::name,
+		CASE WHEN g.oid IS NULL THEN 'missing' WHEN g.tgenabled NOT IN ('O', 'A') THEN 'disabled' ELSE 'calls another function' END
+	FROM backorder.required_trigger AS t
+	JOIN pg_catalog.pg_class AS root ON root.relname = t.table_name AND root.relnamespace = schema
+	CROSS JOIN LATERAL (
+		SELECT root.oid AS oid UNION SELECT p.relid FROM pg_catalog.pg_partition_tree(root.oid) AS p
+	) AS r
+	JOIN pg_catalog.pg_class AS c ON c.oid = r.oid
+	LEFT JOIN pg_catalog.pg_trigger AS g ON g.tgrelid = c.oid AND g.tgname = t.trigger_name
+	LEFT JOIN pg_catalog.pg_proc AS f ON f.oid = g.tgfoid AND f.proname = t.function_name
+		AND f.pronamespace = pg_catalog.to_regnamespace('backorder')
+	WHERE g.oid IS NULL OR g.tgenabled NOT IN ('O', 'A') OR f.oid IS NULL;
+END;
+COMMENT ON FUNCTION backorder.trigger_damage(oid) IS
+	'Required triggers of the ledger in this schema that are missing, disabled or call another function, also on partitions.';
+
+CREATE FUNCTION backorder.ledger_version(schema oid) RETURNS text
+	LANGUAGE c STABLE STRICT
+	AS 'MODULE_PATHNAME', 'backorder_ledger_version';
+COMMENT ON FUNCTION backorder.ledger_version(oid) IS
+	'Version of the ledger in this schema; NULL for a caller who may not read its table "ledger".';
+
+CREATE FUNCTION backorder.code_damage(schema oid, OUT invariant text, OUT expected text, OUT actual text)
+	RETURNS SETOF record
+	LANGUAGE sql STABLE
+BEGIN ATOMIC
+	SELECT 'trigger', pg_catalog.format('trigger %s on %s', trigger_name, table_name), damage
+	FROM backorder.trigger_damage(schema)
+	UNION ALL
+	SELECT 'version', backorder.version(), backorder.ledger_version(schema)
+	WHERE backorder.version() IS DISTINCT FROM backorder.ledger_version(schema)
+	UNION ALL
+	SELECT 'code', 'view ' || t.table_name, 'missing'
+	FROM (SELECT DISTINCT table_name FROM backorder.required_trigger) AS t
+	WHERE NOT EXISTS (SELECT FROM pg_catalog.pg_class AS c WHERE c.relname = t.table_name AND c.relnamespace = schema);
+END;
+COMMENT ON FUNCTION backorder.code_damage(oid) IS
+	'What is wrong with the code of the ledger in this schema; backorder.upgrade_ledger() mends it.';
+
+CREATE VIEW backorder.ledger AS
+	SELECT n.nspname AS schema,
+		pg_catalog.pg_get_userbyid(slots.relowner) AS owner,
+		backorder.ledger_version(n.oid) AS version,
+		NOT EXISTS (SELECT FROM backorder.trigger_damage(n.oid)) AS healthy_triggers
+	FROM pg_catalog.pg_namespace AS n
+	JOIN pg_catalog.pg_class AS slots ON slots.relnamespace = n.oid AND slots.relname = 'stock_slot' AND slots.relkind = 'r'
+	JOIN pg_catalog.pg_class AS settings ON settings.relnamespace = n.oid AND settings.relname = 'ledger' AND settings.relkind = 'r'
+	WHERE EXISTS (SELECT FROM pg_catalog.pg_class AS c WHERE c.relnamespace = n.oid AND c.relname = 'order_line');
+GRANT SELECT ON backorder.ledger, backorder.required_trigger TO PUBLIC;
+COMMENT ON VIEW backorder.ledger IS 'The ledgers of this database, read from the catalogs.';
+COMMENT ON COLUMN backorder.ledger.schema IS 'Schema of the ledger.';
+COMMENT ON COLUMN backorder.ledger.owner IS 'Owner of its tables.';
+COMMENT ON COLUMN backorder.ledger.version IS 'Version of its code; NULL for a reader who may not see its settings.';
+COMMENT ON COLUMN backorder.ledger.healthy_triggers IS 'Whether all triggers are there and enabled, also on partitions.';
+
+/* what the functions of a ledger call; relation is any table of that ledger */
+
+CREATE FUNCTION backorder.lock_on_hand(relation regclass, item text, location text) RETURNS numeric
+	LANGUAGE c
+	AS 'MODULE_PATHNAME', 'backorder_lock_on_hand';
+COMMENT ON FUNCTION backorder.lock_on_hand(regclass, text, text) IS
+	'Units on hand of an item at a location (NULL: the default), which nobody changes until the end of the transaction. Needs INSERT on stock_move.';
+CREATE FUNCTION backorder.serve_queue(relation regclass, item text, location text, quantity numeric) RETURNS numeric
+	LANGUAGE c
+	AS 'MODULE_PATHNAME', 'backorder_serve_queue';
+COMMENT ON FUNCTION backorder.serve_queue(regclass, text, text, numeric) IS
+	'Gives up to quantity available units (NULL: all) to the queue and returns how many. Needs UPDATE on order_line.';
+CREATE FUNCTION backorder.move_allocation(relation regclass, from_order text, from_line bigint, to_order text, to_line bigint, quantity numeric, reason text) RETURNS numeric
+	LANGUAGE c
+	AS 'MODULE_PATHNAME', 'backorder_move_allocation';
+COMMENT ON FUNCTION backorder.move_allocation(regclass, text, bigint, text, bigint, numeric, text) IS
+	'Gives allocated units of one order line to another that waits. Needs UPDATE on order_line.';
+CREATE FUNCTION backorder.rerank(relation regclass, item text, customer text) RETURNS bigint
+	LANGUAGE c
+	AS 'MODULE_PATHNAME', 'backorder_rerank';
+COMMENT ON FUNCTION backorder.rerank(regclass, text, text) IS
+	'Ranks what is waiting by the rules as they are now and returns how many backorders moved. Needs UPDATE on order_line.';
+CREATE FUNCTION backorder.require_line(relation regclass, order_id text, line_no bigint) RETURNS void
+	LANGUAGE c
+	AS 'MODULE_PATHNAME', 'backorder_require_line';
+COMMENT ON FUNCTION backorder.require_line(regclass, text, bigint) IS
+	'Error 23503 unless there is such an order line that the caller may see; line_no NULL: any line of the order.';

@@ -1,0 +1,129 @@
+/*
+ * Put the engine's balances right: from the facts (order lines, moves) and the
+ * journal, deciding nothing anew.  Nobody else writes meanwhile, and the guards
+ * of the engine's columns and tables are lifted.  Rows that are right stay as
+ * they are, with whatever columns users have added to them.
+ *
+ * Where facts and journal themselves disagree, this fails on a CHECK of the
+ * tables rather than choose whom to believe: a journal that fills more than it
+ * opened (backorder_sum), moves that ship more than was ordered
+ * (order_line_open_quantity), lines that hold more than was moved in
+ * (stock_slot_available_not_negative).  Mend the fact that is wrong, then rebuild.
+ */
+
+/* Backorders the journal never opened. */
+DELETE FROM backorder AS b
+WHERE NOT EXISTS (SELECT FROM journal AS j WHERE j.backorder_id = b.backorder_id AND j.kind = 'backordered');
+
+/* All others as the journal tells them; a turn counts from the line's entry, or from the change that made it wait. */
+MERGE INTO backorder AS b
+USING (
+	SELECT t.backorder_id,
+		(opening).order_id, (opening).line_no, (opening).item, (opening).location,
+		(opening).quantity, (opening).quantity - filled - given_up AS remaining, given_up AS cancelled,
+		(opening).cause,
+		CASE WHEN (opening).cause IN ('entry', 'loss', 'reallocated')
+			THEN coalesce(l.entered_at, greatest(l.placed_at, l.not_before))
+			ELSE (opening).happened_at
+		END AS claim_at,
+		(ranking).priority, (ranking).rank_at, coalesce((ranking).rules, '{}') AS rules,
+		(opening).happened_at AS opened_at,
+		CASE WHEN (opening).quantity <= filled + given_up THEN (ending).happened_at END AS closed_at,
+		CASE WHEN (opening).quantity > filled + given_up THEN NULL
+			WHEN filled = 0 THEN 'cancelled'
+			WHEN given_up = 0 THEN 'filled'
+			ELSE 'partly filled'
+		END AS outcome
+	FROM (
+		SELECT backorder_id,
+			(array_agg(j ORDER BY journal_id) FILTER (WHERE kind = 'backordered'))[1] AS opening,
+			(array_agg(j ORDER BY journal_id DESC) FILTER (WHERE kind IN ('backordered', 'reranked')))[1] AS ranking,
+			(array_agg(j ORDER BY journal_id DESC) FILTER (WHERE kind IN ('filled', 'cancelled')))[1] AS ending,
+			coalesce(sum(quantity) FILTER (WHERE kind = 'filled'), 0) AS filled,
+			coalesce(sum(quantity) FILTER (WHERE kind = 'cancelled'), 0) AS given_up
+		FROM journal AS j
+		WHERE backorder_id IS NOT NULL
+		GROUP BY backorder_id
+		HAVING count(*) FILTER (WHERE kind = 'backordered') > 0
+	) AS t
+	JOIN order_line AS l ON l.order_id = (t.opening).order_id AND l.line_no = (t.opening).line_no
+) AS t ON b.backorder_id = t.backorder_id
+WHEN MATCHED AND
+	(b.order_id, b.line_no, b.item, b.location, b.quantity, b.remaining, b.cancelled, b.cause,
+		b.claim_at, b.priority, b.rank_at, b.rules, b.opened_at, b.closed_at, b.outcome)
+	IS DISTINCT FROM
+	(t.order_id, t.line_no, t.item, t.location, t.quantity, t.remaining, t.cancelled, t.cause,
+		t.claim_at, t.priority, t.rank_at, t.rules, t.opened_at, t.closed_at, t.outcome)
+THEN UPDATE SET
+	order_id = t.order_id, line_no = t.line_no, item = t.item, location = t.location,
+	quantity = t.quantity, remaining = t.remaining, cancelled = t.cancelled, cause = t.cause,
+	claim_at = t.claim_at, priority = t.priority, rank_at = t.rank_at, rules = t.rules,
+	opened_at = t.opened_at, closed_at = t.closed_at, outcome = t.outcome
+WHEN NOT MATCHED THEN INSERT
+	(backorder_id, order_id, line_no, item, location, quantity, remaining, cancelled, cause,
+		claim_at, priority, rank_at, rules, opened_at, closed_at, outcome)
+	VALUES
+	(t.backorder_id, t.order_id, t.line_no, t.item, t.location, t.quantity, t.remaining, t.cancelled, t.cause,
+		t.claim_at, t.priority, t.rank_at, t.rules, t.opened_at, t.closed_at, t.outcome);
+
+/* The two sums a line carries: what was shipped, and what was short when it entered. */
+UPDATE order_line AS l
+SET shipped = t.shipped, backordered_at_entry = t.backordered_at_entry
+FROM (
+	SELECT order_id, line_no, coalesce(m.shipped, 0) AS shipped, coalesce(b.quantity, 0) AS backordered_at_entry
+	FROM order_line
+	LEFT JOIN (
+		SELECT order_id, line_no, sum(CASE kind WHEN 'shipment' THEN quantity ELSE -quantity END) AS shipped
+		FROM stock_move
+		WHERE kind IN ('shipment', 'shipment_reversal')
+		GROUP BY order_id, line_no
+	) AS m USING (order_id, line_no)
+	LEFT JOIN (
+		SELECT order_id, line_no, sum(quantity) AS quantity
+		FROM backorder
+		WHERE cause = 'entry'
+		GROUP BY order_id, line_no
+	) AS b USING (order_id, line_no)
+) AS t
+WHERE (l.order_id, l.line_no) = (t.order_id, t.line_no)
+	AND (l.shipped, l.backordered_at_entry) <> (t.shipped, t.backordered_at_entry);
+
+/*
+ * The balance of an item at a location, in one slot: what lines have open and do
+ * not wait for is allocated, the rest of what was moved in is available.  Slots
+ * spread again as orders come.
+ */
+DELETE FROM stock_slot;
+
+INSERT INTO stock_slot (item, location, slot, available, allocated)
+SELECT item, location, 0, sum(moved) - sum(allocated), sum(allocated)
+FROM (
+	SELECT item, location,
+		CASE WHEN kind IN ('shipment', 'return_to_vendor', 'transfer_out') THEN -quantity ELSE quantity END,
+		0
+	FROM stock_move
+	UNION ALL
+	SELECT item, location, 0, quantity - cancelled - shipped
+	FROM order_line
+	WHERE NOT on_hold AND cancelled + shipped < quantity
+	UNION ALL
+	SELECT l.item, l.location, 0, -b.remaining
+	FROM backorder AS b
+	JOIN order_line AS l USING (order_id, line_no)
+	WHERE b.closed_at IS NULL
+) AS part (item, location, moved, allocated)
+GROUP BY item, location
+HAVING sum(moved) <> 0 OR sum(allocated) <> 0;
+
+/* Sequences that fell behind, as after rows were copied in by hand; never back. */
+SELECT setval('stock_move_move_id_seq', max(move_id)) FROM stock_move
+HAVING max(move_id) >= (SELECT last_value + is_called::integer FROM stock_move_move_id_seq);
+
+SELECT setval('inbound_inbound_id_seq', max(inbound_id)) FROM inbound
+HAVING max(inbound_id) >= (SELECT last_value + is_called::integer FROM inbound_inbound_id_seq);
+
+SELECT setval('backorder_backorder_id_seq', max(backorder_id)) FROM backorder
+HAVING max(backorder_id) >= (SELECT last_value + is_called::integer FROM backorder_backorder_id_seq);
+
+SELECT setval('journal_journal_id_seq', max(journal_id)) FROM journal
+HAVING max(journal_id) >= (SELECT last_value + is_called::integer FROM journal_journal_id_seq);

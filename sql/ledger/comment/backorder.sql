@@ -1,0 +1,17 @@
+COMMENT ON TABLE backorder IS 'One episode of waiting, written by the engine: from the moment stock was short until the units came or the wish for them ended.';
+COMMENT ON COLUMN backorder.backorder_id IS 'Key, from a sequence; the earlier one wins a tie in the queue.';
+COMMENT ON COLUMN backorder.order_id IS 'Order of the line that waits.';
+COMMENT ON COLUMN backorder.line_no IS 'Number of the line that waits.';
+COMMENT ON COLUMN backorder.item IS 'Item waited for.';
+COMMENT ON COLUMN backorder.location IS 'Location where the line waits.';
+COMMENT ON COLUMN backorder.quantity IS 'Stock units short when the episode opened: filled, cancelled and remaining together.';
+COMMENT ON COLUMN backorder.remaining IS 'Stock units still waited for.';
+COMMENT ON COLUMN backorder.cancelled IS 'Stock units no longer waited for though they never came: cancelled, lowered, put on hold or moved.';
+COMMENT ON COLUMN backorder.cause IS 'Why stock was short: entry, raise (of the quantity), release (from hold), move (to this location), loss (of stock), reallocated (to another line).';
+COMMENT ON COLUMN backorder.claim_at IS 'Time the turn in the queue counts from, before head starts: the line''s entry, or the change that made it wait.';
+COMMENT ON COLUMN backorder.priority IS 'Class in the queue: higher is served first.';
+COMMENT ON COLUMN backorder.rank_at IS 'Place within the class: earlier is served first. It is claim_at less the head starts.';
+COMMENT ON COLUMN backorder.rules IS 'Names of the rules that ranked it.';
+COMMENT ON COLUMN backorder.opened_at IS 'When the episode opened.';
+COMMENT ON COLUMN backorder.closed_at IS 'When nothing remained; NULL while open.';
+COMMENT ON COLUMN backorder.outcome IS 'How it ended: filled, cancelled (nothing was filled) or partly filled; NULL while open.';

@@ -1,0 +1,14 @@
+COMMENT ON TABLE stock_move IS 'One physical movement of stock. Append-only: a mistake is mended by another move.';
+COMMENT ON COLUMN stock_move.move_id IS 'Key, from a sequence.';
+COMMENT ON COLUMN stock_move.kind IS 'In: receipt, customer_return, transfer_in, shipment_reversal. Out: shipment, return_to_vendor, transfer_out. Either, by the sign of quantity: adjustment.';
+COMMENT ON COLUMN stock_move.item IS 'Item moved; may be left out where an order line is named.';
+COMMENT ON COLUMN stock_move.location IS 'Location stock enters or leaves; if left out, that of the order line named, or else the default location.';
+COMMENT ON COLUMN stock_move.quantity IS 'Stock units moved, always positive, except for an adjustment, which is negative when stock is lost.';
+COMMENT ON COLUMN stock_move.order_id IS 'Order of the line that is shipped or taken back, or that a return came from.';
+COMMENT ON COLUMN stock_move.line_no IS 'Number of that line.';
+COMMENT ON COLUMN stock_move.moved_at IS 'When it happened. Fills by this move are dated by it.';
+COMMENT ON COLUMN stock_move.reference IS 'Number of the document, such as a purchase order or delivery note; not unique.';
+COMMENT ON COLUMN stock_move.idempotency_key IS 'Unique where given: a program that retries with the same key is refused rather than counted twice.';
+COMMENT ON COLUMN stock_move.attributes IS 'JSON object of whatever else is worth keeping about the move.';
+COMMENT ON COLUMN stock_move.recorded_at IS 'When it was recorded, by the clock; moved_at is when it happened.';
+COMMENT ON COLUMN stock_move.transaction_id IS 'Transaction that recorded it.';

@@ -1,0 +1,86 @@
+/* Placing orders. */
+CREATE OR REPLACE FUNCTION place_order(
+	order_id text,
+	lines jsonb,
+	customer text DEFAULT NULL,
+	attributes jsonb DEFAULT '{}',
+	placed_at timestamptz DEFAULT now(),
+	required_by timestamptz DEFAULT NULL,
+	demand_class text DEFAULT 'regular'
+) RETURNS SETOF order_line_status
+LANGUAGE sql
+BEGIN ATOMIC
+	INSERT INTO order_line (order_id, line_no, item, location, quantity, customer, attributes, unit_price,
+		required_by, placed_at, not_before, priority, on_short, demand_class)
+	SELECT $1, coalesce((line ->> 'line_no')::bigint, n), line ->> 'item',
+		coalesce(line ->> 'location', s.default_location), (line ->> 'quantity')::numeric, $3,
+		coalesce($4, '{}') || coalesce(line -> 'attributes', '{}'), (line ->> 'unit_price')::numeric,
+		coalesce((line ->> 'required_by')::timestamptz, $6), coalesce($5, now()),
+		(line ->> 'not_before')::timestamptz, coalesce((line ->> 'priority')::integer, 0),
+		line ->> 'on_short', coalesce($7, 'regular')
+	FROM ledger AS s CROSS JOIN jsonb_array_elements($2) WITH ORDINALITY AS l (line, n);
+	SELECT o.* FROM order_line_status AS o
+	WHERE o.order_id = $1
+		AND o.line_no IN (
+			SELECT coalesce((line ->> 'line_no')::bigint, n)
+			FROM jsonb_array_elements($2) WITH ORDINALITY AS l (line, n))
+	ORDER BY o.line_no;
+END;
+COMMENT ON FUNCTION place_order(text, jsonb, text, jsonb, timestamptz, timestamptz, text) IS
+	'Places the lines of an order in one statement and returns the status of each. lines is an array of objects with item and quantity, and optionally line_no (default: its place in the array), location, unit_price, attributes (merged over the order''s), required_by, not_before, priority, on_short. Errors: those of an INSERT into order_line.';
+
+CREATE OR REPLACE FUNCTION cancel(
+	order_id text,
+	line_no bigint DEFAULT NULL,
+	quantity numeric DEFAULT NULL,
+	reason text DEFAULT NULL
+) RETURNS TABLE (order_id text, line_no bigint, item text, cancelled numeric, backordered numeric, allocated numeric)
+LANGUAGE sql
+BEGIN ATOMIC
+	SELECT backorder.require_line('order_line'::regclass, $1, $2);
+	/* rows are locked in the order of their keys; the journal tells afterwards what was given up */
+	UPDATE order_line AS l SET
+		cancelled = l.cancelled + coalesce($3, l.quantity - l.cancelled - l.shipped),
+		firm = CASE WHEN $3 IS NULL THEN 0 ELSE l.firm END,
+		cancel_reason = coalesce($4, l.cancel_reason)
+	FROM (
+		SELECT o.order_id, o.line_no FROM order_line AS o
+		WHERE o.order_id = $1 AND (o.line_no = $2 OR $2 IS NULL) AND o.cancelled + o.shipped < o.quantity
+		ORDER BY o.order_id, o.line_no FOR NO KEY UPDATE
+	) AS k
+	WHERE l.order_id = k.order_id AND l.line_no = k.line_no;
+	SELECT j.order_id, j.line_no, j.item, sum(j.quantity),
+		coalesce(sum(j.quantity) FILTER (WHERE j.kind = 'cancelled'), 0),
+		coalesce(sum(j.quantity) FILTER (WHERE j.kind = 'released'), 0)
+	FROM journal AS j
+	WHERE j.order_id = $1 AND (j.line_no = $2 OR $2 IS NULL)
+		AND j.kind IN ('cancelled', 'released') AND j.cause = 'cancel'
+		AND j.transaction_id = pg_current_xact_id_if_assigned()
+		AND j.recorded_at >= statement_timestamp()
+	GROUP BY j.order_id, j.line_no, j.item
+	ORDER BY j.order_id, j.line_no;
+END;
+COMMENT ON FUNCTION cancel(text, bigint, numeric, text) IS
+	'Cancels units of an order line: quantity NULL is all that is open (firm units too), line_no NULL the whole order. The waiting part goes first, then the allocation, which serves the queue. Returns each line that gave something up, and of which part. Errors: 23503 no such line, 23514 more than is open.';
+
+CREATE OR REPLACE FUNCTION release_due()
+RETURNS TABLE (order_id text, line_no bigint, allocated numeric, backordered numeric)
+LANGUAGE sql
+BEGIN ATOMIC
+	/* touching a line whose time has come lets it enter */
+	UPDATE order_line AS l SET not_before = l.not_before
+	FROM (
+		SELECT o.order_id, o.line_no FROM order_line AS o
+		WHERE o.on_hold AND o.not_before <= now() AND o.cancelled + o.shipped < o.quantity
+		ORDER BY o.order_id, o.line_no FOR NO KEY UPDATE SKIP LOCKED
+	) AS k
+	WHERE l.order_id = k.order_id AND l.line_no = k.line_no;
+	SELECT s.order_id, s.line_no, s.allocated, s.backordered
+	FROM journal AS j
+	JOIN order_line_status AS s ON s.order_id = j.order_id AND s.line_no = j.line_no
+	WHERE j.kind = 'entered' AND j.transaction_id = pg_current_xact_id_if_assigned()
+		AND j.recorded_at >= statement_timestamp()
+	ORDER BY s.order_id, s.line_no;
+END;
+COMMENT ON FUNCTION release_due() IS
+	'Lets the held lines enter whose not_before has come, and returns what became of each. Lines that somebody is editing wait for the next call. For a scheduler.';

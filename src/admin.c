@@ -1,0 +1,309 @@
+/*
+ * admin.c
+ *	  Making ledgers and looking after them.
+ *
+ *	  The DDL of a ledger is text that the extension's script functions return; it
+ *	  runs with the ledger's schema as search_path, as its owner.  Tables are made
+ *	  once; views, functions, comments and triggers are put in place by every
+ *	  upgrade, so what a dump or DROP EXTENSION left out comes back.
+ */
+#include "backorder.h"
+
+#include "catalog/namespace.h"
+#include "catalog/pg_class.h"
+#include "catalog/pg_type.h"
+#include "funcapi.h"
+#include "miscadmin.h"
+#include "utils/acl.h"
+#include "utils/guc.h"
+#include "utils/lsyscache.h"
+#include "utils/tuplestore.h"
+
+static void
+Run(const char *command)
+{
+	int			result = SPI_execute(command, false, 0);
+
+	if (result < 0)
+		elog(ERROR, "SPI_execute failed: %s", SPI_result_code_string(result));
+}
+
+static char *
+Script(const char *part)
+{
+	char	   *text;
+
+	Run(psprintf("SELECT backorder.script_%s()", part));
+	text = SPI_getvalue(SPI_tuptable->vals[0], SPI_tuptable->tupdesc, 1);
+	if (text == NULL)
+		elog(ERROR, "script \"%s\" is empty", part);
+	return text;
+}
+
+static void
+SetSearchPath(const char *schema)
+{
+	(void) set_config_option("search_path",
+							 psprintf("%s, pg_temp", quote_identifier(schema)),
+							 PGC_USERSET, PGC_S_SESSION, GUC_ACTION_SAVE, true, 0, false);
+}
+
+/* A ledger by name, for a caller who has the rights of its owner. */
+static void
+OwnLedger(Name name, Ledger *ledger)
+{
+	LedgerOfSchema(get_namespace_oid(NameStr(*name), false), ledger);
+	if (!has_privs_of_role(GetUserId(), ledger->owner))
+		ereport(ERROR,
+				(errcode(ERRCODE_INSUFFICIENT_PRIVILEGE),
+				 errmsg("must be owner of ledger \"%s\"", ledger->name)));
+}
+
+/* The statements that create each required trigger on its table and the table's partitions. */
+static const char trigger_ddl[] =
+"SELECT format('CREATE OR REPLACE TRIGGER %I %s ON %I.%I %s EXECUTE FUNCTION backorder.%I()',"
+" t.trigger_name, t.event, n.nspname, c.relname, t.options, t.function_name)"
+" FROM backorder.required_trigger AS t"
+" JOIN pg_class AS root ON root.relname = t.table_name AND root.relnamespace = $1"
+" CROSS JOIN LATERAL (SELECT root.oid AS oid UNION SELECT p.relid FROM pg_partition_tree(root.oid) AS p"
+" WHERE t.options LIKE '%STATEMENT%') AS r"
+" JOIN pg_class AS c ON c.oid = r.oid JOIN pg_namespace AS n ON n.oid = c.relnamespace"
+" ORDER BY t.table_name, t.trigger_name, c.relname";
+
+static void
+CreateTriggers(const Ledger *ledger)
+{
+	Oid			argtypes[1] = {OIDOID};
+	Datum		values[1] = {ObjectIdGetDatum(ledger->schema)};
+	uint64		count;
+	char	  **commands;
+
+	if (SPI_execute_with_args(trigger_ddl, 1, argtypes, values, NULL, false, 0) != SPI_OK_SELECT)
+		elog(ERROR, "SPI_execute_with_args failed");
+	count = SPI_processed;
+	commands = palloc(sizeof(char *) * Max(count, 1));
+	for (uint64 i = 0; i < count; i++)
+		commands[i] = SPI_getvalue(SPI_tuptable->vals[i], SPI_tuptable->tupdesc, 1);
+	for (uint64 i = 0; i < count; i++)
+		Run(commands[i]);
+}
+
+/* Everything of a ledger that is code. */
+static void
+InstallCode(Engine *engine, void *argument)
+{
+	EngineConnect(engine);
+	SetSearchPath(engine->ledger.name);
+	Run(Script("views"));
+	Run(Script("functions"));
+	Run(Script("comments"));
+	CreateTriggers(&engine->ledger);
+	Run("UPDATE ledger SET version = backorder.version()");
+}
+
+/*
+ * create_ledger(ledger name, time_zone text): makes the schema and all that is in
+ * it, owned by the caller.  Errors: 42P06 the schema exists, 42501, 22023.
+ */
+PG_FUNCTION_INFO_V1(backorder_create_ledger);
+Datum
+backorder_create_ledger(PG_FUNCTION_ARGS)
+{
+	char	   *schema = pstrdup(NameStr(*PG_GETARG_NAME(0)));
+	char	   *time_zone = text_to_cstring(PG_GETARG_TEXT_PP(1));
+	int			guc_level;
+	Ledger		ledger;
+
+	if (schema[0] == '\0')
+		ereport(ERROR,
+				(errcode(ERRCODE_INVALID_NAME), errmsg("a ledger needs a name")));
+	if (SPI_connect() != SPI_OK_CONNECT)
+		elog(ERROR, "SPI_connect failed");
+	guc_level = NewGUCNestLevel();
+	(void) set_config_option("search_path", "pg_catalog, pg_temp", PGC_USERSET, PGC_S_SESSION,
+							 GUC_ACTION_SAVE, true, 0, false);
+	Run(psprintf("SELECT now() AT TIME ZONE %s", quote_literal_cstr(time_zone)));
+	Run(psprintf("CREATE SCHEMA %s", quote_identifier(schema)));
+	/* names alone are no secret, and the owner of the tables keeps his way in when the schema changes hands */
+	Run(psprintf("GRANT USAGE ON SCHEMA %s TO PUBLIC", quote_identifier(schema)));
+	SetSearchPath(schema);
+	Run(Script("tables"));
+	Run(psprintf("INSERT INTO ledger (version, time_zone) VALUES (backorder.version(), %s)",
+				 quote_literal_cstr(time_zone)));
+	AtEOXact_GUC(false, guc_level);
+	SPI_finish();
+	LedgerOfSchema(get_namespace_oid(schema, false), &ledger);
+	EngineRun(&ledger, InstallCode, NULL);
+	PG_RETURN_VOID();
+}
+
+/*
+ * upgrade_ledger(ledger name): brings views, functions, comments and triggers to
+ * this version, and back where they are missing.  For the owner.
+ */
+PG_FUNCTION_INFO_V1(backorder_upgrade_ledger);
+Datum
+backorder_upgrade_ledger(PG_FUNCTION_ARGS)
+{
+	Ledger		ledger;
+
+	OwnLedger(PG_GETARG_NAME(0), &ledger);
+	EngineRun(&ledger, InstallCode, NULL);
+	PG_RETURN_VOID();
+}
+
+static void
+EmptyTables(Engine *engine, void *argument)
+{
+	EngineConnect(engine);
+	SetSearchPath(engine->ledger.name);
+	Run("TRUNCATE order_line, stock_move, inbound, stock_slot, backorder, journal RESTART IDENTITY");
+}
+
+/*
+ * empty_ledger(ledger name): orders, stock, queue, inbound supply and history are
+ * gone; items, locations, rules and settings stay.  For the owner.
+ */
+PG_FUNCTION_INFO_V1(backorder_empty_ledger);
+Datum
+backorder_empty_ledger(PG_FUNCTION_ARGS)
+{
+	Ledger		ledger;
+
+	OwnLedger(PG_GETARG_NAME(0), &ledger);
+	EngineRun(&ledger, EmptyTables, NULL);
+	PG_RETURN_VOID();
+}
+
+static void
+Rebuild(Engine *engine, void *argument)
+{
+	EngineConnect(engine);
+	SetSearchPath(engine->ledger.name);
+	Run("LOCK TABLE order_line, stock_move, stock_slot, backorder, journal IN SHARE ROW EXCLUSIVE MODE");
+	GateLockAll(&engine->ledger);
+	Run(Script("rebuild"));
+}
+
+/*
+ * rebuild_ledger(ledger name): recomputes slots, backorders and the engine's facts
+ * from the order lines, stock moves and journal.  For the owner.
+ * Locks: all tables against writing, and all gates.
+ */
+PG_FUNCTION_INFO_V1(backorder_rebuild_ledger);
+Datum
+backorder_rebuild_ledger(PG_FUNCTION_ARGS)
+{
+	Ledger		ledger;
+
+	OwnLedger(PG_GETARG_NAME(0), &ledger);
+	EngineRun(&ledger, Rebuild, NULL);
+	PG_RETURN_VOID();
+}
+
+/* What check_ledger() is about, and where its rows go. */
+typedef struct Check
+{
+	text	   *item;			/* NULL: all */
+	ReturnSetInfo *result;
+} Check;
+
+static const char check_code[] =
+"SELECT invariant, NULL::text, NULL::text, NULL::text, NULL::bigint, expected, actual"
+" FROM backorder.code_damage($1)";
+
+static void
+KeepRows(const Check *check)
+{
+	TupleDesc	desc = SPI_tuptable->tupdesc;
+	int			natts = check->result->setDesc->natts;
+	Datum	   *values = palloc(sizeof(Datum) * natts);
+	bool	   *nulls = palloc(sizeof(bool) * natts);
+
+	if (desc->natts != natts)
+		elog(ERROR, "check has %d columns", desc->natts);
+	for (uint64 i = 0; i < SPI_processed; i++)
+	{
+		heap_deform_tuple(SPI_tuptable->vals[i], desc, values, nulls);
+		tuplestore_putvalues(check->result->setResult, check->result->setDesc, values, nulls);
+	}
+}
+
+static void
+RunCheck(Engine *engine, void *argument)
+{
+	Check	   *check = argument;
+	Oid			text_type[1] = {TEXTOID};
+	Oid			oid_type[1] = {OIDOID};
+	Datum		item[1] = {PointerGetDatum(check->item)};
+	Datum		schema[1] = {ObjectIdGetDatum(engine->ledger.schema)};
+	char	   *script;
+
+	EngineConnect(engine);
+	SetSearchPath(engine->ledger.name);
+	if (SPI_execute_with_args(check_code, 1, oid_type, schema, NULL, true, 0) != SPI_OK_SELECT)
+		elog(ERROR, "SPI_execute_with_args failed");
+	KeepRows(check);
+	script = Script("check");
+	if (SPI_execute_with_args(script, 1, text_type, item, check->item ? NULL : "n", true, 0) != SPI_OK_SELECT)
+		elog(ERROR, "SPI_execute_with_args failed");
+	KeepRows(check);
+}
+
+/*
+ * check_ledger(ledger name, item text): every disagreement with what the ledger
+ * promises, and every missing trigger; no rows means that all is well.  Read-only.
+ * For the owner.
+ */
+PG_FUNCTION_INFO_V1(backorder_check_ledger);
+Datum
+backorder_check_ledger(PG_FUNCTION_ARGS)
+{
+	Ledger		ledger;
+	Check		check;
+
+	if (PG_ARGISNULL(0))
+		ereport(ERROR,
+				(errcode(ERRCODE_NULL_VALUE_NOT_ALLOWED), errmsg("ledger must not be NULL")));
+	OwnLedger(PG_GETARG_NAME(0), &ledger);
+	check.item = PG_ARGISNULL(1) ? NULL : PG_GETARG_TEXT_PP(1);
+	check.result = (ReturnSetInfo *) fcinfo->resultinfo;
+	InitMaterializedSRF(fcinfo, 0);
+	EngineRun(&ledger, RunCheck, &check);
+	return (Datum) 0;
+}
+
+/*
+ * ledger_version(schema oid): the version of a ledger; NULL for a caller who may
+ * not read its settings.
+ */
+PG_FUNCTION_INFO_V1(backorder_ledger_version);
+Datum
+backorder_ledger_version(PG_FUNCTION_ARGS)
+{
+	Oid			schema = PG_GETARG_OID(0);
+	Oid			relid = get_relname_relid("ledger", schema);
+	char	   *name = get_namespace_name(schema);
+	char	   *version = NULL;
+
+	if (!OidIsValid(relid) || name == NULL || get_rel_relkind(relid) != RELKIND_RELATION ||
+		pg_class_aclcheck(relid, GetUserId(), ACL_SELECT) != ACLCHECK_OK ||
+		NamespaceAclCheck(schema, GetUserId(), ACL_USAGE) != ACLCHECK_OK)
+		PG_RETURN_NULL();
+	if (SPI_connect() != SPI_OK_CONNECT)
+		elog(ERROR, "SPI_connect failed");
+	if (SPI_execute(psprintf("SELECT version FROM %s.ledger", quote_identifier(name)), true, 1) == SPI_OK_SELECT &&
+		SPI_processed == 1)
+		version = SPI_getvalue(SPI_tuptable->vals[0], SPI_tuptable->tupdesc, 1);
+	if (version != NULL)
+	{
+		char	   *copy = SPI_palloc(strlen(version) + 1);
+
+		strcpy(copy, version);
+		version = copy;
+	}
+	SPI_finish();
+	if (version == NULL)
+		PG_RETURN_NULL();
+	PG_RETURN_TEXT_P(cstring_to_text(version));
+}

@@ -1,0 +1,39 @@
+/*
+ * backorder.c
+ *	  The module: what happens when the library is loaded.
+ *
+ *	  How the files stand on each other, from the ground up:
+ *
+ *	  number, column			quantities; columns of values for SQL
+ *	  ledger, plan, trigger		which ledger, as whom, with which plans, called how
+ *	  gate, key, policy, stock	the lock, and the balance behind it
+ *	  rule, queue, place, loss	who waits, who gets, who loses
+ *	  pending, line, fact, journal	order lines and what is written about them
+ *	  work						groups of work, in lock order
+ *	  order, edit, move, master, guard, status	the triggers
+ *	  hand, admin, kpi			the functions
+ */
+#include "backorder.h"
+
+#include "utils/guc.h"
+
+PG_MODULE_MAGIC;
+
+static char *actor = NULL;
+
+void		_PG_init(void);
+
+void
+_PG_init(void)
+{
+	DefineCustomStringVariable("backorder.actor",
+							   "Who is acting, for the journal.",
+							   "An application sets it for each transaction, beside the session user.",
+							   &actor, "", PGC_USERSET, 0, NULL, NULL, NULL);
+	DefineCustomIntVariable("backorder.max_slots",
+							"Parts in which the balance of an item at a location is kept at the most.",
+							"More parts let more orders of one item run side by side.",
+							&max_slots, 16, 1, 256, PGC_USERSET, 0, NULL, NULL, NULL);
+	MarkGUCPrefixReserved("backorder");
+	PendingInit();
+}

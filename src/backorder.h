@@ -1,0 +1,394 @@
+/*
+ * backorder.h
+ *	  What the files of the extension share.  A file is a noun; its functions
+ *	  are declared here under its name, from the ground up.
+ */
+#ifndef BACKORDER_H
+#define BACKORDER_H
+
+#include "postgres.h"
+
+#include "access/xact.h"
+#include "commands/trigger.h"
+#include "executor/spi.h"
+#include "executor/tuptable.h"
+#include "fmgr.h"
+#include "nodes/execnodes.h"
+#include "storage/lockdefs.h"
+#include "utils/builtins.h"
+#include "utils/numeric.h"
+#include "utils/rel.h"
+#include "utils/snapshot.h"
+#include "utils/timestamp.h"
+
+#include "compat.h"
+
+/* own codes in class 23, which object-relational mappers know as integrity errors */
+#define ERRCODE_ORDER_REFUSED MAKE_SQLSTATE('2', '3', 'B', '0', '1')
+#define ERRCODE_INSUFFICIENT_STOCK MAKE_SQLSTATE('2', '3', 'B', '0', '2')
+
+/* number.c: exact quantities */
+extern Numeric NumericZero(void);
+extern Numeric NumericAdd(Numeric a, Numeric b);
+extern Numeric NumericSubtract(Numeric a, Numeric b);
+extern Numeric NumericNegate(Numeric a);
+extern Numeric NumericDivideWhole(Numeric a, int parts);
+extern int	NumericCompare(Numeric a, Numeric b);
+extern int	NumericSign(Numeric a);
+extern Numeric NumericLeast(Numeric a, Numeric b);
+extern char *NumericText(Numeric a);
+
+/* column.c: columns of values that go to SQL as arrays */
+typedef struct Column
+{
+	Oid			type;
+	Datum	   *values;
+	bool	   *nulls;
+	int			count;
+	int			capacity;
+} Column;
+
+extern void ColumnInit(Column *column, Oid type);
+extern void ColumnAdd(Column *column, Datum value);
+extern void ColumnAddNull(Column *column);
+extern void ColumnAddOrNull(Column *column, Datum value, bool isnull);
+extern Datum ColumnArray(const Column *column);
+extern void ColumnReset(Column *column);
+
+/* a ledger table that is read by its primary key (key.c) */
+typedef struct KeyedTable
+{
+	Relation	rel;
+	Relation	index;
+	Snapshot	snapshot;
+	TupleTableSlot *slot;
+} KeyedTable;
+
+/* ledger.c: which ledger, and acting as its owner */
+typedef struct Ledger
+{
+	Oid			schema;
+	Oid			owner;
+	char		name[NAMEDATALEN];
+} Ledger;
+
+typedef struct Engine
+{
+	Ledger		ledger;
+	int			trigger_depth;
+	Oid			caller;
+	int			caller_context;
+	int			guc_level;
+	bool		spi_connected;
+	MemoryContext memory;
+	KeyedTable	items;
+	KeyedTable	locations;
+	bool		items_open;
+	bool		locations_open;
+	struct Stock *stock;
+	struct Journal *journal;
+	struct LineFacts *facts;
+	struct Engine *outer;
+} Engine;
+
+typedef void (*EngineWork) (Engine *engine, void *argument);
+
+extern void LedgerOfRelation(Relation rel, const char *table, Ledger *ledger);
+extern void LedgerOfTable(Oid relid, Ledger *ledger);
+extern void LedgerOfSchema(Oid schema, Ledger *ledger);
+extern Oid	LedgerTable(const Ledger *ledger, const char *table);
+extern void EngineRun(const Ledger *ledger, EngineWork work, void *argument);
+extern bool EngineIsWriting(Oid schema);
+extern void EngineConnect(Engine *engine);
+extern Oid	RelationLedgerSchema(Relation rel, const char **table);
+
+/* plan.c: saved plans */
+#define MAX_QUERY_ARGUMENTS 20
+typedef struct LedgerQuery
+{
+	const char *text;			/* "@." stands for the ledger's schema */
+	int			nargs;
+	Oid			argtypes[MAX_QUERY_ARGUMENTS];
+} LedgerQuery;
+
+extern SPIPlanPtr LedgerPlan(const Ledger *ledger, const LedgerQuery *query);
+extern uint64 EngineExecute(Engine *engine, const LedgerQuery *query, Datum *values, const char *nulls);
+extern text *ResultText(uint64 row, int column);
+extern text *ResultTextOrNull(uint64 row, int column);
+extern Numeric ResultNumeric(uint64 row, int column);
+extern int64 ResultInt64(uint64 row, int column);
+extern int32 ResultInt32(uint64 row, int column);
+extern bool ResultBool(uint64 row, int column);
+extern TimestampTz ResultTime(uint64 row, int column);
+extern Datum ResultTextArray(uint64 row, int column);
+
+/* trigger.c: how a trigger function may be called */
+extern TriggerData *TriggerCall(FunctionCallInfo fcinfo, TriggerEvent timing, TriggerEvent level,
+								TriggerEvent event, const char *table, Ledger *ledger);
+extern bool TriggerByEngine(const TriggerData *trigger, const Ledger *ledger);
+extern TupleTableSlot *TransitionSlot(const TriggerData *trigger);
+extern void TransitionRewind(Tuplestorestate *rows);
+extern bool TransitionNext(Tuplestorestate *rows, TupleTableSlot *slot);
+typedef struct ColumnShape
+{
+	const char *name;
+	Oid			type;
+} ColumnShape;
+extern void FindColumns(Relation rel, const ColumnShape *shape, int count, AttrNumber *attnum);
+
+/* gate.c: the lock in front of the queue of an (item, location) */
+typedef struct StockKey
+{
+	text	   *item;
+	text	   *location;
+	uint32		hash;
+	int			stripe;
+} StockKey;
+
+extern void StockKeyInit(StockKey *key, text *item, text *location);
+extern int	StockKeyCompare(const StockKey *a, const StockKey *b);
+extern int	TextCompare(const text *a, const text *b);
+extern text *TextCopy(const text *value);
+extern void GateLock(const Ledger *ledger, int stripe, LOCKMODE mode);
+extern void GateLockAll(const Ledger *ledger);
+extern void GateUnlock(const Ledger *ledger, int stripe, LOCKMODE mode);
+
+/* work.c: doing the work of a statement group by group, in lock order */
+typedef struct WorkOps
+{
+	/* would without_gate() succeed, by what is visible now? */
+	bool		(*seems_gateless) (Engine *engine, void *group);
+	/* done without a gate, or false and nothing is held */
+	bool		(*without_gate) (Engine *engine, void *group);
+	/* the weakest gate that serves, by what is visible now */
+	LOCKMODE	(*gate_mode) (Engine *engine, void *group);
+	/* the work, under the gate */
+	void		(*under_gate) (Engine *engine, void *group, LOCKMODE mode);
+} WorkOps;
+
+extern void WorkRun(Engine *engine, void **groups, int count, const WorkOps *ops);
+extern const StockKey *GroupKey(const void *group);
+
+/* policy.c: what an item says about running short */
+typedef enum OnShort
+{
+	SHORT_BACKORDER,
+	SHORT_CANCEL,
+	SHORT_REFUSE
+} OnShort;
+
+typedef struct Policy
+{
+	OnShort		on_short;
+	Numeric		backorder_limit;	/* NULL: none */
+	bool		auto_allocate;
+} Policy;
+
+extern bool PolicyOfItem(Engine *engine, text *item, Policy *policy);
+extern void PolicyOfKey(Engine *engine, const StockKey *key, const char *table, Policy *policy);
+extern void PolicyRelease(Engine *engine);
+extern bool LocationExists(Engine *engine, text *location);
+extern OnShort OnShortFromText(const text *value);
+
+/* key.c: a row of a ledger table by its primary key, without SPI */
+extern void KeyedTableOpen(KeyedTable *table, const Ledger *ledger, const char *name,
+						   const Oid *keytypes, int nkeys, LOCKMODE mode);
+extern void KeyedTableClose(KeyedTable *table);
+extern void KeyedTableRefresh(KeyedTable *table);
+extern struct IndexScanDescData *KeyedTableScan(KeyedTable *table, const Datum *keys, int nkeys);
+extern bool KeyedTableGet(KeyedTable *table, const Datum *keys, int nkeys);
+
+/* stock.c: the slots, a balance in parts */
+typedef struct Balance
+{
+	Numeric		available;
+	Numeric		allocated;
+} Balance;
+
+extern bool StockCovers(Engine *engine, const StockKey *key, Numeric quantity);
+extern bool StockTakeOne(Engine *engine, const StockKey *key, Numeric quantity);
+extern Numeric StockTakeUpTo(Engine *engine, const StockKey *key, Numeric quantity);
+extern Numeric StockRemoveUpTo(Engine *engine, const StockKey *key, Numeric quantity);
+extern void StockShip(Engine *engine, const StockKey *key, Numeric quantity);
+extern void StockPut(Engine *engine, const StockKey *key, Numeric available, Numeric allocated);
+extern bool StockVisible(Engine *engine, const StockKey *key);
+extern void StockLockAll(Engine *engine, const StockKey *key, Balance *balance);
+extern void StockRelease(Engine *engine);
+extern int	max_slots;
+
+/* pending.c: lines that exist but are not yet placed */
+extern void PendingPush(const Ledger *ledger, Oid relid);
+extern void PendingPop(Oid relid);
+extern void PendingRefuse(Engine *engine, const Column *order_ids, const Column *line_nos);
+extern void PendingInit(void);
+
+/* line.c: order lines as triggers see them */
+typedef struct Line
+{
+	text	   *order_id;
+	int64		line_no;
+	text	   *item;
+	text	   *location;
+	Numeric		quantity;
+	Numeric		cancelled;
+	Numeric		shipped;
+	Numeric		firm;
+	Numeric		backordered_at_entry;
+	Numeric		entered_quantity;	/* NULL: as quantity */
+	TimestampTz placed_at;
+	TimestampTz not_before;
+	TimestampTz entered_at;
+	bool		has_not_before;
+	bool		has_entered_at;
+	bool		on_hold;
+	text	   *on_short;		/* NULL: as the item says */
+	text	   *cancel_reason;
+	int32		priority;
+} Line;
+
+extern void LineRead(TupleTableSlot *slot, const AttrNumber *attnum, Line *line);
+extern void LineColumns(Relation rel, AttrNumber *attnum);
+extern bool LineUnchanged(TupleTableSlot *before, TupleTableSlot *after, const AttrNumber *attnum);
+extern bool LineRankChanged(TupleTableSlot *before, TupleTableSlot *after, const AttrNumber *attnum);
+extern Numeric LineOpen(const Line *line);
+extern TimestampTz LineEntryTime(const Line *line);
+extern bool LineIsDue(const Line *line);
+extern bool LineHasEntered(const Line *line);
+extern void LineCopy(Line *line);
+#define LINE_COLUMNS 22
+
+/* fact.c: the facts that the engine writes into order lines */
+typedef struct Fact
+{
+	text	   *order_id;
+	int64		line_no;
+	Numeric		backordered;	/* added to backordered_at_entry */
+	Numeric		cancelled;		/* added */
+	Numeric		shipped;		/* added */
+	Numeric		entered_quantity;	/* set where NULL */
+	TimestampTz entered_at;		/* set where NULL */
+	bool		has_entered_at;
+	int			on_hold;		/* 1, 0, or -1: as it is */
+} Fact;
+
+extern void FactInit(Fact *fact, text *order_id, int64 line_no);
+extern void FactAdd(Engine *engine, const Fact *fact);
+extern void FactFlush(Engine *engine);
+
+/* journal.c: every decision after entry */
+typedef struct Entry
+{
+	const char *kind;
+	const char *cause;
+	text	   *order_id;
+	int64		line_no;
+	const StockKey *key;
+	Numeric		quantity;
+	int64		backorder_id;	/* 0: none */
+	int64		move_id;		/* 0: none */
+	bool		ranked;
+	int32		priority;
+	TimestampTz rank_at;
+	Datum		rules;			/* text[]; 0: none */
+	text	   *reason;
+	TimestampTz happened_at;
+} Entry;
+
+extern void JournalAdd(Engine *engine, const Entry *entry);
+extern void JournalFlush(Engine *engine);
+
+/* rule.c: who goes first */
+typedef struct Claim
+{
+	text	   *order_id;
+	int64		line_no;
+	const StockKey *key;
+	struct Demand *demand;		/* NULL: none, the units were taken away */
+	Numeric		quantity;		/* asked for */
+	Numeric		shortage;		/* what stock could not cover */
+	const char *cause;			/* why a backorder is opened */
+	bool		at_entry;		/* a first-time figure */
+	OnShort		on_short;
+	TimestampTz claim_at;		/* the turn counts from here */
+	TimestampTz opened_at;
+	int64		position;		/* in the statement */
+	int64		move_id;		/* 0: none */
+	text	   *reason;
+	int32		priority;
+	TimestampTz rank_at;
+	Datum		rules;
+	int64		backorder_id;
+} Claim;
+
+extern void RuleRank(Engine *engine, Claim **claims, int count);
+extern int	ClaimCompareRank(const Claim *a, const Claim *b);
+extern int	ClaimCompareEntry(const void *a, const void *b);
+
+/* queue.c: backorders */
+typedef struct Source
+{
+	int64		move_id;		/* 0: none */
+	const char *cause;
+	Numeric		quantity;
+	TimestampTz at;
+	text	   *reason;
+} Source;
+
+/* what a line holds and waits for */
+typedef struct Share
+{
+	text	   *order_id;
+	int64		line_no;
+	Numeric		quantity;		/* demand given up, or to be shipped */
+	Numeric		waiting;		/* units of it that wait, by QueueWaitingOf() */
+	const char *cause;
+	text	   *reason;
+} Share;
+
+extern Numeric QueueServe(Engine *engine, const StockKey *key, Source *sources, int count);
+extern Numeric QueueServeAvailable(Engine *engine, const StockKey *key, Numeric limit);
+extern void QueueOpen(Engine *engine, Claim **claims, int count);
+extern Numeric QueueWaiting(Engine *engine, const StockKey *key);
+extern void QueueWaitingOf(Engine *engine, const StockKey *key, Share **shares, int count);
+extern Numeric QueueGiveUp(Engine *engine, const StockKey *key, Share **shares, int count);
+extern void QueueFillLine(Engine *engine, const StockKey *key, text *order_id, int64 line_no,
+						  const Source *source);
+extern int64 QueueRerank(Engine *engine, const StockKey *key, const Column *order_ids,
+						 const Column *line_nos);
+
+/* place.c: demand meets stock */
+typedef struct Demand
+{
+	StockKey	key;			/* first: a group of work */
+	Numeric		quantity;		/* to place; 0: the item and location must exist, that is all */
+	Numeric		shortage;		/* what stock could not cover */
+	Numeric		joining;		/* of which units that join the queue */
+	Numeric		covered;		/* not yet given to a claim */
+	Policy		policy;
+} Demand;
+
+extern Demand *DemandCreate(const StockKey *key);
+extern void DemandAdd(Demand *demand, Numeric quantity);
+extern bool DemandSeemsGateless(Engine *engine, void *demand);
+extern bool DemandWithoutGate(Engine *engine, void *demand);
+extern LOCKMODE DemandGateMode(Engine *engine, void *demand);
+extern void DemandUnderGate(Engine *engine, void *demand, LOCKMODE mode);
+extern int	DemandSettle(Engine *engine, Claim **claims, int count);
+
+/* loss.c: taking allocated units away */
+typedef struct Loss
+{
+	const char *cause;			/* of the backorders it opens */
+	int64		move_id;
+	TimestampTz at;
+	text	   *reason;
+	text	   *keep_order;		/* the line that loses nothing; NULL: none */
+	int64		keep_line;
+} Loss;
+
+extern void LossTake(Engine *engine, const StockKey *key, Numeric quantity, const Loss *loss);
+
+/* journal.c */
+extern Datum RulesText(Datum rules);
+
+#endif

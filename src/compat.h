@@ -1,0 +1,31 @@
+/*
+ * compat.h
+ *	  What differs between PostgreSQL majors.  Nothing else has an #if on versions.
+ */
+#ifndef BACKORDER_COMPAT_H
+#define BACKORDER_COMPAT_H
+
+#if PG_VERSION_NUM < 150000
+#error "backorder needs PostgreSQL 15 or newer"
+#endif
+
+#if PG_VERSION_NUM >= 180000
+#define PrimaryKeyIndex(rel) RelationGetPrimaryKeyIndex(rel, false)
+#define IndexBeginScan(heap, index, snapshot, nkeys) \
+	index_beginscan(heap, index, snapshot, NULL, nkeys, 0)
+#else
+#define PrimaryKeyIndex(rel) RelationGetPrimaryKeyIndex(rel)
+#define IndexBeginScan(heap, index, snapshot, nkeys) \
+	index_beginscan(heap, index, snapshot, nkeys, 0)
+#endif
+
+#if PG_VERSION_NUM >= 160000
+#define NamespaceAclCheck(oid, role, mode) \
+	object_aclcheck(NamespaceRelationId, oid, role, mode)
+#define SchemaOwnedBy(oid, role) object_ownercheck(NamespaceRelationId, oid, role)
+#else
+#define NamespaceAclCheck(oid, role, mode) pg_namespace_aclcheck(oid, role, mode)
+#define SchemaOwnedBy(oid, role) pg_namespace_ownercheck(oid, role)
+#endif
+
+#endif

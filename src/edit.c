@@ -1,0 +1,574 @@
+/*
+ * edit.c
+ *	  Changes of order lines.
+ *
+ *	  What must always be true: a line enters as demand once, and the facts of
+ *	  that moment never change; what a line gives up is taken from its waiting
+ *	  part first, then from its allocation, which goes to the queue and never back
+ *	  to the line; what it asks for in addition is placed like a new line.  Within
+ *	  a statement, all that is given up at one item and location comes before all
+ *	  that is asked for.
+ */
+#include "backorder.h"
+
+#include "catalog/pg_type.h"
+#include "utils/tuplestore.h"
+
+/* What one row of an UPDATE means. */
+typedef struct Edit
+{
+	Line		before;
+	Line		after;
+	bool		entered;		/* it was demand before, or had been */
+	bool		enters;			/* it becomes demand, first time or again */
+	bool		held;			/* it is put on hold */
+	bool		ranked_anew;
+	Numeric		given;			/* units of demand given up */
+	Numeric		asked;			/* units of demand to be placed */
+} Edit;
+
+/* What a statement does to one item at one location. */
+typedef struct EditGroup
+{
+	StockKey	key;			/* first: a group of work */
+	Demand	   *demand;
+	Share	  **given;
+	int			given_count;
+	Column		rank_order_ids;
+	Column		rank_line_nos;
+	struct EditGroup *next;
+} EditGroup;
+
+typedef struct EditStatement
+{
+	TriggerData *trigger;
+	Edit	  **edits;
+	int			count;
+	EditGroup  *groups;
+	int			group_count;
+	Claim	  **claims;
+	int			claim_count;
+} EditStatement;
+
+static void
+RefuseEdit(const Edit *edit, const char *what, const char *hint)
+{
+	ereport(ERROR,
+			(errcode(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE),
+			 errmsg("%s of order line \"%s\"/" INT64_FORMAT " cannot be changed", what,
+					text_to_cstring(edit->before.order_id), edit->before.line_no),
+			 errhint("%s", hint)));
+}
+
+static bool
+SameNumber(Numeric a, Numeric b)
+{
+	return a == NULL || b == NULL ? a == b : NumericCompare(a, b) == 0;
+}
+
+/* What no UPDATE may do. */
+static void
+CheckEdit(const Edit *edit)
+{
+	const Line *before = &edit->before;
+	const Line *after = &edit->after;
+
+	if (TextCompare(before->order_id, after->order_id) != 0 || before->line_no != after->line_no)
+		RefuseEdit(edit, "the key", "Cancel this line and add another.");
+	if (!SameNumber(before->shipped, after->shipped) ||
+		!SameNumber(before->backordered_at_entry, after->backordered_at_entry) ||
+		!SameNumber(before->entered_quantity, after->entered_quantity) ||
+		before->has_entered_at != after->has_entered_at || before->entered_at != after->entered_at ||
+		before->on_hold != after->on_hold)
+		RefuseEdit(edit, "a fact that the engine keeps",
+				   "Ship by inserting into stock_move or with ship(), hold a line with not_before; the other facts are frozen.");
+	if (NumericCompare(after->cancelled, before->cancelled) < 0)
+		RefuseEdit(edit, "what has been cancelled", "Add another line instead of undoing a cancellation.");
+	if (!edit->entered)
+		return;
+	if (TextCompare(before->item, after->item) != 0)
+		RefuseEdit(edit, "the item", "Cancel this line and add another.");
+	if (before->placed_at != after->placed_at)
+		RefuseEdit(edit, "placed_at", "The line has entered as demand; its time is a fact. Change its priority instead.");
+}
+
+static bool
+SamePlace(const Edit *edit)
+{
+	return TextCompare(edit->before.location, edit->after.location) == 0 &&
+		TextCompare(edit->before.item, edit->after.item) == 0;
+}
+
+/* From OLD and NEW: what is given up, what is asked for. */
+static void
+JudgeEdit(Edit *edit)
+{
+	Numeric		before = LineOpen(&edit->before);
+	Numeric		after;
+	Numeric		difference;
+
+	edit->entered = LineHasEntered(&edit->before);
+	CheckEdit(edit);
+	edit->held = !edit->before.on_hold && !LineIsDue(&edit->after);
+	edit->after.on_hold = false;
+	after = LineOpen(&edit->after);
+	edit->enters = edit->before.on_hold && LineIsDue(&edit->after) && NumericSign(after) > 0;
+	edit->after.on_hold = edit->held || (edit->before.on_hold && !edit->enters);
+	after = LineOpen(&edit->after);
+
+	edit->given = edit->asked = NumericZero();
+	if (!SamePlace(edit))
+	{
+		edit->given = before;
+		edit->asked = after;
+	}
+	else
+	{
+		difference = NumericSubtract(after, before);
+		if (NumericSign(difference) > 0)
+			edit->asked = difference;
+		else
+			edit->given = NumericNegate(difference);
+	}
+}
+
+static const char *
+CauseOfGiving(const Edit *edit)
+{
+	if (edit->held)
+		return "hold";
+	if (!SamePlace(edit))
+		return "move";
+	return NumericCompare(edit->after.cancelled, edit->before.cancelled) > 0 ? "cancel" : "lower";
+}
+
+static const char *
+CauseOfAsking(const Edit *edit)
+{
+	if (edit->enters)
+		return edit->entered ? "release" : "entry";
+	return SamePlace(edit) ? "raise" : "move";
+}
+
+/* The pairs of OLD and NEW that matter; both tables have them in the same order. */
+static void
+ReadEdits(Engine *engine, EditStatement *statement, const AttrNumber *attnum)
+{
+	TriggerData *trigger = statement->trigger;
+	TupleTableSlot *before = TransitionSlot(trigger);
+	TupleTableSlot *after = TransitionSlot(trigger);
+	int			capacity = 16;
+
+	statement->edits = palloc(sizeof(Edit *) * capacity);
+	TransitionRewind(trigger->tg_oldtable);
+	TransitionRewind(trigger->tg_newtable);
+	while (TransitionNext(trigger->tg_oldtable, before) && TransitionNext(trigger->tg_newtable, after))
+	{
+		Edit	   *edit;
+		Line		line;
+
+		LineRead(after, attnum, &line);
+		if (LineUnchanged(before, after, attnum) && !(line.on_hold && LineIsDue(&line)))
+			continue;
+		edit = palloc0(sizeof(Edit));
+		LineRead(before, attnum, &edit->before);
+		edit->after = line;
+		LineCopy(&edit->before);
+		LineCopy(&edit->after);
+		edit->ranked_anew = LineRankChanged(before, after, attnum);
+		JudgeEdit(edit);
+		if (statement->count == capacity)
+			statement->edits = repalloc_huge(statement->edits, sizeof(Edit *) * (capacity *= 2));
+		statement->edits[statement->count++] = edit;
+	}
+	ExecDropSingleTupleTableSlot(before);
+	ExecDropSingleTupleTableSlot(after);
+}
+
+static void
+RefusePending(Engine *engine, EditStatement *statement)
+{
+	Column		order_ids;
+	Column		line_nos;
+
+	ColumnInit(&order_ids, TEXTOID);
+	ColumnInit(&line_nos, INT8OID);
+	for (int i = 0; i < statement->count; i++)
+	{
+		ColumnAdd(&order_ids, PointerGetDatum(statement->edits[i]->before.order_id));
+		ColumnAdd(&line_nos, Int64GetDatum(statement->edits[i]->before.line_no));
+	}
+	PendingRefuse(engine, &order_ids, &line_nos);
+}
+
+static int
+EditGroupOrder(const void *a, const void *b)
+{
+	return StockKeyCompare(GroupKey(*(void *const *) a), GroupKey(*(void *const *) b));
+}
+
+/* Which of the sorted groups a line's item and location belong to. */
+static EditGroup *
+FindGroup(EditGroup **groups, int count, text *item, text *location)
+{
+	EditGroup	wanted;
+	EditGroup  *pointer = &wanted;
+
+	StockKeyInit(&wanted.key, item, location);
+	return *(EditGroup **) bsearch(&pointer, groups, count, sizeof(EditGroup *), EditGroupOrder);
+}
+
+/* One group for each (item, location) that the edits touch, sorted. */
+static EditGroup **
+MakeGroups(EditStatement *statement)
+{
+	int			total = statement->count * 2;
+	EditGroup **groups = palloc(sizeof(EditGroup *) * Max(total, 1));
+	int			kept = 0;
+
+	for (int i = 0; i < total; i++)
+	{
+		Edit	   *edit = statement->edits[i / 2];
+		Line	   *line = i % 2 ? &edit->after : &edit->before;
+
+		groups[i] = palloc0(sizeof(EditGroup));
+		StockKeyInit(&groups[i]->key, line->item, line->location);
+	}
+	qsort(groups, total, sizeof(EditGroup *), EditGroupOrder);
+	for (int i = 0; i < total; i++)
+		if (kept == 0 || StockKeyCompare(&groups[kept - 1]->key, &groups[i]->key) != 0)
+			groups[kept++] = groups[i];
+	statement->group_count = kept;
+	return groups;
+}
+
+static void
+GiveShare(EditGroup *group, Edit *edit)
+{
+	Share	   *share = palloc0(sizeof(Share));
+
+	share->order_id = edit->before.order_id;
+	share->line_no = edit->before.line_no;
+	share->quantity = edit->given;
+	share->cause = CauseOfGiving(edit);
+	share->reason = strcmp(share->cause, "cancel") == 0 ? edit->after.cancel_reason : NULL;
+	group->given = group->given == NULL ? palloc(sizeof(Share *)) :
+		repalloc_huge(group->given, sizeof(Share *) * (group->given_count + 1));
+	group->given[group->given_count++] = share;
+}
+
+static Claim *
+ClaimOfEdit(EditGroup *group, Edit *edit, int position)
+{
+	Claim	   *claim = palloc0(sizeof(Claim));
+
+	if (group->demand == NULL)
+		group->demand = DemandCreate(&group->key);
+	DemandAdd(group->demand, edit->asked);
+	claim->order_id = edit->after.order_id;
+	claim->line_no = edit->after.line_no;
+	claim->key = &group->key;
+	claim->demand = group->demand;
+	claim->quantity = edit->asked;
+	claim->cause = CauseOfAsking(edit);
+	claim->at_entry = edit->enters && !edit->entered;
+	claim->claim_at = claim->at_entry ? LineEntryTime(&edit->after) : GetCurrentTransactionStartTimestamp();
+	claim->opened_at = claim->claim_at;
+	claim->position = position;
+	return claim;
+}
+
+/* Sorts what the edits ask and give into groups. */
+static void
+FillGroups(EditStatement *statement, EditGroup **groups)
+{
+	statement->claims = palloc(sizeof(Claim *) * Max(statement->count, 1));
+	for (int i = 0; i < statement->count; i++)
+	{
+		Edit	   *edit = statement->edits[i];
+		EditGroup  *from = FindGroup(groups, statement->group_count, edit->before.item, edit->before.location);
+		EditGroup  *to = FindGroup(groups, statement->group_count, edit->after.item, edit->after.location);
+
+		if (NumericSign(edit->given) > 0)
+			GiveShare(from, edit);
+		if (NumericSign(edit->asked) > 0)
+			statement->claims[statement->claim_count++] = ClaimOfEdit(to, edit, i);
+		else if (!edit->entered && to->demand == NULL)
+			to->demand = DemandCreate(&to->key);	/* its item may be another */
+		if (edit->ranked_anew && !edit->before.on_hold && !edit->held && SamePlace(edit))
+		{
+			if (to->rank_order_ids.type == InvalidOid)
+			{
+				ColumnInit(&to->rank_order_ids, TEXTOID);
+				ColumnInit(&to->rank_line_nos, INT8OID);
+			}
+			ColumnAdd(&to->rank_order_ids, PointerGetDatum(edit->after.order_id));
+			ColumnAdd(&to->rank_line_nos, Int64GetDatum(edit->after.line_no));
+		}
+	}
+}
+
+/* Does any line that ranks anew wait at all?  Those in stock have no rank to change. */
+static bool
+AnyToRerank(Engine *engine, EditGroup *group)
+{
+	static const LedgerQuery query = {
+		"SELECT FROM unnest($3, $4) AS k (order_id, line_no)"
+		" JOIN @.backorder AS b ON b.order_id = k.order_id AND b.line_no = k.line_no"
+		" WHERE b.item = $1 AND b.location = $2 AND b.closed_at IS NULL LIMIT 1",
+		4, {TEXTOID, TEXTOID, TEXTARRAYOID, INT8ARRAYOID}
+	};
+	Datum		values[4] = {PointerGetDatum(group->key.item), PointerGetDatum(group->key.location)};
+
+	if (group->rank_order_ids.count == 0)
+		return false;
+	values[2] = ColumnArray(&group->rank_order_ids);
+	values[3] = ColumnArray(&group->rank_line_nos);
+	return EngineExecute(engine, &query, values, NULL) > 0;
+}
+
+static bool
+EditSeemsGateless(Engine *engine, void *argument)
+{
+	EditGroup  *group = argument;
+
+	return group->given_count == 0 && !AnyToRerank(engine, group) &&
+		(group->demand == NULL || DemandSeemsGateless(engine, group->demand));
+}
+
+static bool
+EditWithoutGate(Engine *engine, void *argument)
+{
+	EditGroup  *group = argument;
+
+	return group->given_count == 0 && !AnyToRerank(engine, group) &&
+		(group->demand == NULL || DemandWithoutGate(engine, group->demand));
+}
+
+/* Giving up only waiting units leaves the queue, no more. */
+static LOCKMODE
+EditGateMode(Engine *engine, void *argument)
+{
+	EditGroup  *group = argument;
+	LOCKMODE	mode = NoLock;
+
+	if (AnyToRerank(engine, group))
+		return ExclusiveLock;
+	if (group->given_count > 0)
+	{
+		mode = ShareLock;
+		QueueWaitingOf(engine, &group->key, group->given, group->given_count);
+		for (int i = 0; i < group->given_count; i++)
+			if (NumericCompare(group->given[i]->waiting, group->given[i]->quantity) < 0)
+				return ExclusiveLock;
+	}
+	return group->demand == NULL ? mode : Max(mode, DemandGateMode(engine, group->demand));
+}
+
+/* Allocated units that are free serve the queue; what is left becomes available. */
+static void
+ServeReleased(Engine *engine, const StockKey *key, Numeric released)
+{
+	Source		source = {0, "release", released, GetCurrentTransactionStartTimestamp(), NULL};
+	Numeric		used = NumericZero();
+	Policy		policy;
+
+	PolicyOfKey(engine, key, "order_line", &policy);
+	if (policy.auto_allocate)
+		used = QueueServe(engine, key, &source, 1);
+	StockPut(engine, key, NumericSubtract(released, used), NumericSubtract(used, released));
+}
+
+static void
+EditUnderGate(Engine *engine, void *argument, LOCKMODE mode)
+{
+	EditGroup  *group = argument;
+
+	if (group->given_count > 0)
+	{
+		Numeric		released = QueueGiveUp(engine, &group->key, group->given, group->given_count);
+
+		if (NumericSign(released) > 0)
+			ServeReleased(engine, &group->key, released);
+	}
+	if (AnyToRerank(engine, group))
+		(void) QueueRerank(engine, &group->key, &group->rank_order_ids, &group->rank_line_nos);
+	if (group->demand != NULL)
+		DemandUnderGate(engine, group->demand, mode);
+}
+
+static const WorkOps edit_work = {
+	EditSeemsGateless, EditWithoutGate, EditGateMode, EditUnderGate
+};
+
+/* What the line must remember of its entry, and whether it is on hold. */
+static void
+RecordFacts(Engine *engine, const Edit *edit)
+{
+	const Line *before = &edit->before;
+	const Line *after = &edit->after;
+	Fact		fact;
+	bool		write = false;
+
+	FactInit(&fact, edit->after.order_id, edit->after.line_no);
+	if (edit->held || edit->enters)
+	{
+		fact.on_hold = edit->held;
+		write = true;
+	}
+	if (edit->entered && !before->has_entered_at && LineEntryTime(before) != LineEntryTime(after))
+	{
+		fact.entered_at = LineEntryTime(before);
+		fact.has_entered_at = write = true;
+	}
+	if (edit->held && !before->has_entered_at)
+	{
+		fact.entered_at = LineEntryTime(before);
+		fact.has_entered_at = write = true;
+	}
+	if (edit->entered && before->entered_quantity == NULL && !SameNumber(before->quantity, after->quantity))
+	{
+		fact.entered_quantity = before->quantity;
+		write = true;
+	}
+	if (edit->enters && !edit->entered && NumericSign(after->cancelled) > 0)
+	{
+		fact.entered_quantity = NumericSubtract(after->quantity, after->cancelled);
+		write = true;
+	}
+	if (write)
+		FactAdd(engine, &fact);
+}
+
+static void
+JournalEdit(Engine *engine, const Edit *edit, const StockKey *key)
+{
+	Entry		entry;
+
+	memset(&entry, 0, sizeof(entry));
+	entry.order_id = edit->after.order_id;
+	entry.line_no = edit->after.line_no;
+	entry.key = key;
+	entry.happened_at = GetCurrentTransactionStartTimestamp();
+	if (edit->held)
+	{
+		entry.kind = "held";
+		entry.cause = "hold";
+		entry.quantity = LineOpen(&edit->before);
+	}
+	else if (edit->enters)
+	{
+		entry.kind = "entered";
+		entry.cause = CauseOfAsking(edit);
+		entry.quantity = edit->asked;
+		if (!edit->entered)
+			entry.happened_at = LineEntryTime(&edit->after);
+	}
+	else if (NumericSign(edit->asked) > 0 && SamePlace(edit))
+	{
+		entry.kind = "changed";
+		entry.cause = "raise";
+		entry.quantity = edit->asked;
+	}
+	else
+		return;
+	if (NumericSign(entry.quantity) > 0)
+		JournalAdd(engine, &entry);
+}
+
+/* Claims on demands that stock did not cover, with the policy that was found under the gate. */
+static void
+SettleClaims(Engine *engine, EditStatement *statement)
+{
+	int			count = 0;
+
+	for (int i = 0; i < statement->claim_count; i++)
+	{
+		Claim	   *claim = statement->claims[i];
+		text	   *on_short = statement->edits[claim->position]->after.on_short;
+
+		if (NumericSign(claim->demand->shortage) == 0)
+			continue;
+		claim->on_short = on_short ? OnShortFromText(on_short) : claim->demand->policy.on_short;
+		statement->claims[count++] = claim;
+	}
+	(void) DemandSettle(engine, statement->claims, count);
+}
+
+/* Units that are picked must be allocated: where they are, and not on hold. */
+static void
+CheckFirm(Engine *engine, const Edit *edit)
+{
+	StockKey	key;
+	Share		share;
+	Share	   *shares = &share;
+	Numeric		allocated;
+
+	if (NumericSign(edit->after.firm) == 0)
+		return;
+	StockKeyInit(&key, edit->after.item, edit->after.location);
+	memset(&share, 0, sizeof(share));
+	share.order_id = edit->after.order_id;
+	share.line_no = edit->after.line_no;
+	QueueWaitingOf(engine, &key, &shares, 1);
+	allocated = NumericSubtract(LineOpen(&edit->after), share.waiting);
+	if (SamePlace(edit) && NumericCompare(edit->after.firm, allocated) <= 0)
+		return;
+	ereport(ERROR,
+			(errcode(ERRCODE_CHECK_VIOLATION),
+			 errmsg("firm units of order line \"%s\"/" INT64_FORMAT " must be allocated where they are",
+					text_to_cstring(edit->after.order_id), edit->after.line_no),
+			 errdetail("%s firm, %s allocated.", NumericText(edit->after.firm), NumericText(allocated)),
+			 errhint("Lower firm first."),
+			 err_generic_string(PG_DIAG_SCHEMA_NAME, engine->ledger.name),
+			 err_generic_string(PG_DIAG_TABLE_NAME, "order_line"),
+			 err_generic_string(PG_DIAG_CONSTRAINT_NAME, "order_line_firm_allocated")));
+}
+
+static void
+EditLines(Engine *engine, void *argument)
+{
+	EditStatement statement = {.trigger = argument};
+	AttrNumber	attnum[LINE_COLUMNS];
+	EditGroup **groups;
+
+	LineColumns(statement.trigger->tg_relation, attnum);
+	ReadEdits(engine, &statement, attnum);
+	if (statement.count == 0)
+		return;
+	RefusePending(engine, &statement);
+	groups = MakeGroups(&statement);
+	FillGroups(&statement, groups);
+	WorkRun(engine, (void **) groups, statement.group_count, &edit_work);
+	for (int i = 0; i < statement.count; i++)
+	{
+		Edit	   *edit = statement.edits[i];
+
+		RecordFacts(engine, edit);
+		JournalEdit(engine, edit, &FindGroup(groups, statement.group_count,
+											 edit->after.item, edit->after.location)->key);
+	}
+	SettleClaims(engine, &statement);
+	for (int i = 0; i < statement.count; i++)
+		CheckFirm(engine, statement.edits[i]);
+}
+
+/*
+ * order_line_update: AFTER UPDATE, for each statement.
+ * Locks: the gate of each (item, location) where allocation is given up, where
+ * something waits anew or is ranked anew; then slots.
+ * Errors: 55000 frozen facts, pending lines; 23514 firm units; and those of an
+ * INSERT for what is asked for in addition.
+ */
+PG_FUNCTION_INFO_V1(backorder_order_line_update);
+Datum
+backorder_order_line_update(PG_FUNCTION_ARGS)
+{
+	Ledger		ledger;
+	TriggerData *trigger = TriggerCall(fcinfo, TRIGGER_EVENT_AFTER, 0, TRIGGER_EVENT_UPDATE,
+									   "order_line", &ledger);
+
+	if (tuplestore_tuple_count(trigger->tg_newtable) > 0 && !EngineIsWriting(ledger.schema))
+		EngineRun(&ledger, EditLines, trigger);
+	PG_RETURN_POINTER(NULL);
+}

@@ -1,0 +1,413 @@
+/*
+ * hand.c
+ *	  Decisions that people take: functions of a ledger that are more than a
+ *	  statement on its tables.
+ *
+ *	  Each is called by a function in the ledger's schema, which hands over one of
+ *	  its tables, so that it works for the ledger it stands in.
+ */
+#include "backorder.h"
+
+#include "catalog/pg_type.h"
+#include "miscadmin.h"
+#include "utils/acl.h"
+#include "utils/lsyscache.h"
+
+/* The ledger of a table, for a caller who may do "mode" to "table" of it. */
+static void
+LedgerForCaller(Oid relid, const char *table, AclMode mode, Ledger *ledger)
+{
+	Oid			target;
+
+	LedgerOfTable(relid, ledger);
+	target = LedgerTable(ledger, table);
+	if (pg_class_aclcheck(target, GetUserId(), mode) != ACLCHECK_OK)
+		aclcheck_error(ACLCHECK_NO_PRIV, OBJECT_TABLE, table);
+}
+
+static void
+RequirePositive(Numeric quantity)
+{
+	if (numeric_is_nan(quantity) || numeric_is_inf(quantity) || NumericSign(quantity) <= 0)
+		ereport(ERROR,
+				(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
+				 errmsg("quantity must be a number above zero")));
+}
+
+/* An item at a location, and a quantity: in, and out. */
+typedef struct HandWork
+{
+	text	   *item;
+	text	   *location;		/* NULL: the ledger's default */
+	Numeric		quantity;
+	MemoryContext memory;		/* of the caller, for the result */
+} HandWork;
+
+static void
+HandKey(Engine *engine, HandWork *work, StockKey *key)
+{
+	static const LedgerQuery query = {
+		"SELECT default_location FROM @.ledger", 0, {InvalidOid}
+	};
+	Policy		policy;
+
+	if (work->location == NULL)
+	{
+		if (EngineExecute(engine, &query, NULL, NULL) != 1)
+			elog(ERROR, "ledger \"%s\" has no settings", engine->ledger.name);
+		work->location = ResultText(0, 1);
+	}
+	StockKeyInit(key, work->item, work->location);
+	GateLock(&engine->ledger, key->stripe, ExclusiveLock);
+	PolicyOfKey(engine, key, "stock_move", &policy);
+}
+
+static Numeric
+HandResult(HandWork *work, Numeric value)
+{
+	MemoryContext old = MemoryContextSwitchTo(work->memory);
+	Numeric		result = DatumGetNumericCopy(NumericGetDatum(value));
+
+	MemoryContextSwitchTo(old);
+	return result;
+}
+
+static void
+CountStock(Engine *engine, void *argument)
+{
+	HandWork   *work = argument;
+	StockKey	key;
+	Balance		balance;
+
+	HandKey(engine, work, &key);
+	StockLockAll(engine, &key, &balance);
+	work->quantity = HandResult(work, NumericAdd(balance.available, balance.allocated));
+}
+
+/*
+ * lock_on_hand(relation regclass, item text, location text): units on hand; nobody
+ * changes them until the end of the transaction.  location NULL is the default.
+ * Needs INSERT on stock_move.  Locks: the gate, EXCLUSIVE, and all slots.
+ */
+PG_FUNCTION_INFO_V1(backorder_lock_on_hand);
+Datum
+backorder_lock_on_hand(PG_FUNCTION_ARGS)
+{
+	Ledger		ledger;
+	HandWork	work = {.memory = CurrentMemoryContext};
+
+	if (PG_ARGISNULL(0) || PG_ARGISNULL(1))
+		ereport(ERROR,
+				(errcode(ERRCODE_NULL_VALUE_NOT_ALLOWED), errmsg("item must not be NULL")));
+	LedgerForCaller(PG_GETARG_OID(0), "stock_move", ACL_INSERT, &ledger);
+	work.item = PG_GETARG_TEXT_PP(1);
+	work.location = PG_ARGISNULL(2) ? NULL : PG_GETARG_TEXT_PP(2);
+	EngineRun(&ledger, CountStock, &work);
+	PG_RETURN_NUMERIC(work.quantity);
+}
+
+static void
+ServeByHand(Engine *engine, void *argument)
+{
+	HandWork   *work = argument;
+	StockKey	key;
+
+	HandKey(engine, work, &key);
+	work->quantity = HandResult(work, QueueServeAvailable(engine, &key, work->quantity));
+}
+
+/*
+ * serve_queue(relation regclass, item text, location text, quantity numeric): gives
+ * up to "quantity" available units (NULL: all) to the queue; returns how many.
+ * Needs UPDATE on order_line.  Locks: the gate, EXCLUSIVE, and slots.
+ */
+PG_FUNCTION_INFO_V1(backorder_serve_queue);
+Datum
+backorder_serve_queue(PG_FUNCTION_ARGS)
+{
+	Ledger		ledger;
+	HandWork	work = {.memory = CurrentMemoryContext};
+
+	if (PG_ARGISNULL(0) || PG_ARGISNULL(1))
+		ereport(ERROR,
+				(errcode(ERRCODE_NULL_VALUE_NOT_ALLOWED), errmsg("item must not be NULL")));
+	LedgerForCaller(PG_GETARG_OID(0), "order_line", ACL_UPDATE, &ledger);
+	work.item = PG_GETARG_TEXT_PP(1);
+	work.location = PG_ARGISNULL(2) ? NULL : PG_GETARG_TEXT_PP(2);
+	work.quantity = PG_ARGISNULL(3) ? NULL : PG_GETARG_NUMERIC(3);
+	if (work.quantity != NULL)
+		RequirePositive(work.quantity);
+	EngineRun(&ledger, ServeByHand, &work);
+	PG_RETURN_NUMERIC(work.quantity);
+}
+
+/* Whom to rank anew. */
+typedef struct RerankWork
+{
+	text	   *item;			/* NULL: all */
+	text	   *customer;		/* NULL: all */
+	int64		count;
+} RerankWork;
+
+static const LedgerQuery rerank_keys = {
+	"SELECT DISTINCT b.item, b.location FROM @.backorder AS b"
+	" JOIN @.order_line AS l ON l.order_id = b.order_id AND l.line_no = b.line_no"
+	" WHERE b.closed_at IS NULL AND (b.item = $1 OR $1 IS NULL) AND (l.customer = $2 OR $2 IS NULL)",
+	2, {TEXTOID, TEXTOID}
+};
+
+static const LedgerQuery rerank_lines = {
+	"SELECT DISTINCT b.order_id, b.line_no FROM @.backorder AS b"
+	" JOIN @.order_line AS l ON l.order_id = b.order_id AND l.line_no = b.line_no"
+	" WHERE b.item = $1 AND b.location = $2 AND b.closed_at IS NULL AND (l.customer = $3 OR $3 IS NULL)",
+	3, {TEXTOID, TEXTOID, TEXTOID}
+};
+
+static int64
+RerankKey(Engine *engine, const StockKey *key, const RerankWork *work)
+{
+	Datum		values[3] = {PointerGetDatum(key->item), PointerGetDatum(key->location), PointerGetDatum(work->customer)};
+	Column		order_ids;
+	Column		line_nos;
+	uint64		rows;
+
+	GateLock(&engine->ledger, key->stripe, ExclusiveLock);
+	ColumnInit(&order_ids, TEXTOID);
+	ColumnInit(&line_nos, INT8OID);
+	rows = EngineExecute(engine, &rerank_lines, values, work->customer ? NULL : "  n");
+	for (uint64 i = 0; i < rows; i++)
+	{
+		ColumnAdd(&order_ids, PointerGetDatum(ResultText(i, 1)));
+		ColumnAdd(&line_nos, Int64GetDatum(ResultInt64(i, 2)));
+	}
+	return QueueRerank(engine, key, &order_ids, &line_nos);
+}
+
+static int
+StockKeyOrder(const void *a, const void *b)
+{
+	return StockKeyCompare(a, b);
+}
+
+static void
+Rerank(Engine *engine, void *argument)
+{
+	RerankWork *work = argument;
+	Datum		values[2] = {PointerGetDatum(work->item), PointerGetDatum(work->customer)};
+	char		nulls[3] = {work->item ? ' ' : 'n', work->customer ? ' ' : 'n', '\0'};
+	int			count = (int) EngineExecute(engine, &rerank_keys, values, nulls);
+	StockKey   *keys = palloc(sizeof(StockKey) * Max(count, 1));
+
+	for (int i = 0; i < count; i++)
+		StockKeyInit(&keys[i], ResultText(i, 1), ResultText(i, 2));
+	qsort(keys, count, sizeof(StockKey), StockKeyOrder);
+	for (int i = 0; i < count; i++)
+		work->count += RerankKey(engine, &keys[i], work);
+}
+
+/*
+ * rerank(relation regclass, item text, customer text): ranks what is waiting by the
+ * rules as they are now; NULL is all.  Returns how many backorders moved.
+ * Needs UPDATE on order_line.  Locks: the gates of the items, EXCLUSIVE.
+ */
+PG_FUNCTION_INFO_V1(backorder_rerank);
+Datum
+backorder_rerank(PG_FUNCTION_ARGS)
+{
+	Ledger		ledger;
+	RerankWork	work = {NULL, NULL, 0};
+
+	if (PG_ARGISNULL(0))
+		PG_RETURN_NULL();
+	LedgerForCaller(PG_GETARG_OID(0), "order_line", ACL_UPDATE, &ledger);
+	work.item = PG_ARGISNULL(1) ? NULL : PG_GETARG_TEXT_PP(1);
+	work.customer = PG_ARGISNULL(2) ? NULL : PG_GETARG_TEXT_PP(2);
+	EngineRun(&ledger, Rerank, &work);
+	PG_RETURN_INT64(work.count);
+}
+
+/* One side of a reallocation. */
+typedef struct Side
+{
+	text	   *order_id;
+	int64		line_no;
+	text	   *item;
+	text	   *location;
+	Numeric		open;
+	Numeric		firm;
+	TimestampTz entered_at;
+	Share		share;
+} Side;
+
+typedef struct Reallocation
+{
+	Side		from;
+	Side		to;
+	Numeric		quantity;
+	text	   *reason;
+} Reallocation;
+
+static const LedgerQuery lock_sides = {
+	"SELECT l.order_id, l.line_no, l.item, l.location, l.quantity - l.cancelled - l.shipped, l.firm,"
+	" l.on_hold, coalesce(l.entered_at, greatest(l.placed_at, l.not_before))"
+	" FROM @.order_line AS l WHERE (l.order_id = $1 AND l.line_no = $2) OR (l.order_id = $3 AND l.line_no = $4)"
+	" ORDER BY l.order_id, l.line_no FOR NO KEY UPDATE",
+	4, {TEXTOID, INT8OID, TEXTOID, INT8OID}
+};
+
+static void
+ReadSide(Engine *engine, Side *side, uint64 rows)
+{
+	for (uint64 i = 0; i < rows; i++)
+	{
+		if (ResultInt64(i, 2) != side->line_no || TextCompare(ResultText(i, 1), side->order_id) != 0)
+			continue;
+		side->item = ResultText(i, 3);
+		side->location = ResultText(i, 4);
+		side->open = ResultBool(i, 7) ? NumericZero() : ResultNumeric(i, 5);
+		side->firm = ResultNumeric(i, 6);
+		side->entered_at = ResultTime(i, 8);
+		side->share.order_id = side->order_id;
+		side->share.line_no = side->line_no;
+		return;
+	}
+	ereport(ERROR,
+			(errcode(ERRCODE_FOREIGN_KEY_VIOLATION),
+			 errmsg("there is no order line \"%s\"/" INT64_FORMAT, text_to_cstring(side->order_id),
+					side->line_no)));
+}
+
+static void
+CheckReallocation(Engine *engine, const Reallocation *work)
+{
+	Numeric		free = NumericSubtract(NumericSubtract(work->from.open, work->from.share.waiting), work->from.firm);
+
+	if (NumericCompare(work->quantity, free) > 0)
+		ereport(ERROR,
+				(errcode(ERRCODE_INSUFFICIENT_STOCK),
+				 errmsg("order line \"%s\"/" INT64_FORMAT " does not hold that many units that are not firm",
+						text_to_cstring(work->from.order_id), work->from.line_no),
+				 errdetail("%s to be reallocated, %s to be had.", NumericText(work->quantity), NumericText(free)),
+				 err_generic_string(PG_DIAG_CONSTRAINT_NAME, "reallocate_from")));
+	if (NumericCompare(work->quantity, work->to.share.waiting) > 0)
+		ereport(ERROR,
+				(errcode(ERRCODE_CHECK_VIOLATION),
+				 errmsg("order line \"%s\"/" INT64_FORMAT " does not wait for that many units",
+						text_to_cstring(work->to.order_id), work->to.line_no),
+				 errdetail("%s to be reallocated, %s waiting.", NumericText(work->quantity),
+						   NumericText(work->to.share.waiting)),
+				 err_generic_string(PG_DIAG_CONSTRAINT_NAME, "reallocate_to")));
+}
+
+static void
+Reallocate(Engine *engine, void *argument)
+{
+	Reallocation *work = argument;
+	Datum		values[4] = {PointerGetDatum(work->from.order_id), Int64GetDatum(work->from.line_no), PointerGetDatum(work->to.order_id), Int64GetDatum(work->to.line_no)};
+	uint64		rows = EngineExecute(engine, &lock_sides, values, NULL);
+	Share	   *shares[2] = {&work->from.share, &work->to.share};
+	TimestampTz now = GetCurrentTransactionStartTimestamp();
+	Source		source = {0, "reallocated", work->quantity, now, work->reason};
+	Claim	   *claim = palloc0(sizeof(Claim));
+	StockKey	key;
+
+	ReadSide(engine, &work->from, rows);
+	ReadSide(engine, &work->to, rows);
+	if (TextCompare(work->from.item, work->to.item) != 0 || TextCompare(work->from.location, work->to.location) != 0)
+		ereport(ERROR,
+				(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
+				 errmsg("units can be reallocated between lines of one item at one location only")));
+	StockKeyInit(&key, work->from.item, work->from.location);
+	GateLock(&engine->ledger, key.stripe, ExclusiveLock);
+	QueueWaitingOf(engine, &key, shares, 2);
+	CheckReallocation(engine, work);
+	claim->order_id = work->from.order_id;
+	claim->line_no = work->from.line_no;
+	claim->key = &key;
+	claim->shortage = work->quantity;
+	claim->cause = "reallocated";
+	claim->claim_at = work->from.entered_at;
+	claim->opened_at = Max(now, claim->claim_at);
+	claim->reason = work->reason;
+	RuleRank(engine, &claim, 1);
+	QueueFillLine(engine, &key, work->to.order_id, work->to.line_no, &source);
+	QueueOpen(engine, &claim, 1);
+}
+
+/*
+ * move_allocation(relation regclass, from_order text, from_line bigint, to_order text,
+ * to_line bigint, quantity numeric, reason text): gives allocated units of one line
+ * to another of the same item and location that waits; the first waits for them then.
+ * Needs UPDATE on order_line.  Locks: both lines, then the gate, EXCLUSIVE.
+ * Errors: 22023, 23503, 23514, 23B02.
+ */
+PG_FUNCTION_INFO_V1(backorder_move_allocation);
+Datum
+backorder_move_allocation(PG_FUNCTION_ARGS)
+{
+	Ledger		ledger;
+	Reallocation work;
+
+	for (int i = 0; i < 6; i++)
+		if (PG_ARGISNULL(i))
+			ereport(ERROR,
+					(errcode(ERRCODE_NULL_VALUE_NOT_ALLOWED),
+					 errmsg("lines and quantity must not be NULL")));
+	LedgerForCaller(PG_GETARG_OID(0), "order_line", ACL_UPDATE, &ledger);
+	memset(&work, 0, sizeof(work));
+	work.from.order_id = PG_GETARG_TEXT_PP(1);
+	work.from.line_no = PG_GETARG_INT64(2);
+	work.to.order_id = PG_GETARG_TEXT_PP(3);
+	work.to.line_no = PG_GETARG_INT64(4);
+	work.quantity = PG_GETARG_NUMERIC(5);
+	work.reason = PG_ARGISNULL(6) ? NULL : PG_GETARG_TEXT_PP(6);
+	RequirePositive(work.quantity);
+	if (work.from.line_no == work.to.line_no && TextCompare(work.from.order_id, work.to.order_id) == 0)
+		ereport(ERROR,
+				(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
+				 errmsg("units cannot be reallocated from a line to itself")));
+	EngineRun(&ledger, Reallocate, &work);
+	PG_RETURN_NUMERIC(work.quantity);
+}
+
+/*
+ * require_line(relation regclass, order_id text, line_no bigint): error 23503 unless
+ * the caller sees such an order line; line_no NULL is any line of the order.
+ */
+PG_FUNCTION_INFO_V1(backorder_require_line);
+Datum
+backorder_require_line(PG_FUNCTION_ARGS)
+{
+	static const LedgerQuery query = {
+		"SELECT FROM @.order_line WHERE order_id OPERATOR(pg_catalog.=) $1"
+		" AND (line_no OPERATOR(pg_catalog.=) $2 OR $2 IS NULL) LIMIT 1",
+		2, {TEXTOID, INT8OID}
+	};
+	Ledger		ledger;
+	Datum		values[2];
+	char		nulls[2] = {' ', PG_ARGISNULL(2) ? 'n' : ' '};
+	bool		found;
+
+	if (PG_ARGISNULL(0) || PG_ARGISNULL(1))
+		ereport(ERROR,
+				(errcode(ERRCODE_NULL_VALUE_NOT_ALLOWED), errmsg("order_id must not be NULL")));
+	LedgerOfTable(PG_GETARG_OID(0), &ledger);
+	values[0] = PG_GETARG_DATUM(1);
+	values[1] = PG_ARGISNULL(2) ? (Datum) 0 : PG_GETARG_DATUM(2);
+	if (SPI_connect() != SPI_OK_CONNECT)
+		elog(ERROR, "SPI_connect failed");
+	if (SPI_execute_plan(LedgerPlan(&ledger, &query), values, nulls, false, 1) < 0)
+		elog(ERROR, "SPI_execute_plan failed");
+	found = SPI_processed > 0;
+	SPI_finish();
+	if (!found && PG_ARGISNULL(2))
+		ereport(ERROR,
+				(errcode(ERRCODE_FOREIGN_KEY_VIOLATION),
+				 errmsg("there is no order \"%s\"", text_to_cstring(PG_GETARG_TEXT_PP(1)))));
+	if (!found)
+		ereport(ERROR,
+				(errcode(ERRCODE_FOREIGN_KEY_VIOLATION),
+				 errmsg("there is no order line \"%s\"/" INT64_FORMAT, text_to_cstring(PG_GETARG_TEXT_PP(1)),
+						PG_GETARG_INT64(2))));
+	PG_RETURN_VOID();
+}

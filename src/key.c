@@ -1,0 +1,108 @@
+/*
+ * key.c
+ *	  Rows of a ledger's table by its primary key, without SPI.
+ *
+ *	  What an order in stock needs is read here: the policy of its item and one
+ *	  slot of the balance.  Rows are seen as of the latest snapshot at every
+ *	  isolation level; who writes one compares it with the transaction's own.
+ */
+#include "backorder.h"
+
+#include "access/genam.h"
+#include "access/relscan.h"
+#include "access/stratnum.h"
+#include "access/table.h"
+#include "access/tableam.h"
+#include "catalog/pg_am.h"
+#include "catalog/pg_class.h"
+#include "catalog/pg_collation.h"
+#include "catalog/pg_type.h"
+#include "utils/fmgroids.h"
+#include "utils/snapmgr.h"
+
+/* A user may have altered the table; what is assumed below must hold. */
+static void
+CheckKey(const KeyedTable *table, const Oid *keytypes, int nkeys)
+{
+	Relation	index = table->index;
+	bool		fits = index->rd_rel->relam == BTREE_AM_OID &&
+		index->rd_index->indnkeyatts >= nkeys;
+
+	for (int i = 0; fits && i < nkeys; i++)
+		fits = index->rd_opcintype[i] == keytypes[i] &&
+			(keytypes[i] != TEXTOID || index->rd_indcollation[i] == C_COLLATION_OID);
+	if (!fits)
+		ereport(ERROR,
+				(errcode(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE),
+				 errmsg("the primary key of table \"%s\" is not the one it was created with",
+						RelationGetRelationName(table->rel))));
+}
+
+void
+KeyedTableOpen(KeyedTable *table, const Ledger *ledger, const char *name, const Oid *keytypes,
+			   int nkeys, LOCKMODE mode)
+{
+	Oid			index;
+
+	table->rel = table_open(LedgerTable(ledger, name), mode);
+	index = table->rel->rd_rel->relkind == RELKIND_RELATION ? PrimaryKeyIndex(table->rel) : InvalidOid;
+	if (!OidIsValid(index))
+		ereport(ERROR,
+				(errcode(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE),
+				 errmsg("\"%s\" of ledger \"%s\" is not a plain table with a primary key", name, ledger->name)));
+	table->index = index_open(index, mode);
+	CheckKey(table, keytypes, nkeys);
+	table->slot = table_slot_create(table->rel, NULL);
+	table->snapshot = RegisterSnapshot(GetLatestSnapshot());
+}
+
+void
+KeyedTableClose(KeyedTable *table)
+{
+	UnregisterSnapshot(table->snapshot);
+	ExecDropSingleTupleTableSlot(table->slot);
+	index_close(table->index, NoLock);
+	table_close(table->rel, NoLock);
+}
+
+/* What is committed now, and what this transaction has written so far. */
+void
+KeyedTableRefresh(KeyedTable *table)
+{
+	CommandCounterIncrement();
+	UnregisterSnapshot(table->snapshot);
+	table->snapshot = RegisterSnapshot(GetLatestSnapshot());
+}
+
+/* A scan in key order over the rows with the given leading keys. */
+IndexScanDesc
+KeyedTableScan(KeyedTable *table, const Datum *keys, int nkeys)
+{
+	ScanKeyData scankeys[INDEX_MAX_KEYS];
+	IndexScanDesc scan;
+
+	for (int i = 0; i < nkeys; i++)
+	{
+		bool		is_text = table->index->rd_opcintype[i] == TEXTOID;
+
+		ScanKeyEntryInitialize(&scankeys[i], 0, i + 1, BTEqualStrategyNumber, InvalidOid,
+							   is_text ? C_COLLATION_OID : InvalidOid,
+							   is_text ? F_TEXTEQ : F_INT4EQ, keys[i]);
+	}
+	scan = IndexBeginScan(table->rel, table->index, table->snapshot, nkeys);
+	index_rescan(scan, scankeys, nkeys, NULL, 0);
+	return scan;
+}
+
+/* The row with this key, in table->slot. */
+bool
+KeyedTableGet(KeyedTable *table, const Datum *keys, int nkeys)
+{
+	IndexScanDesc scan = KeyedTableScan(table, keys, nkeys);
+	bool		found = index_getnext_slot(scan, ForwardScanDirection, table->slot);
+
+	if (found)
+		ExecMaterializeSlot(table->slot);
+	index_endscan(scan);
+	return found;
+}

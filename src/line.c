@@ -1,0 +1,209 @@
+/*
+ * line.c
+ *	  Order lines as a trigger sees them.
+ */
+#include "backorder.h"
+
+#include "catalog/pg_type.h"
+#include "utils/datum.h"
+
+enum
+{
+	/* the columns that place a line, and the engine's own */
+	LINE_ORDER_ID, LINE_LINE_NO, LINE_ITEM, LINE_LOCATION, LINE_QUANTITY, LINE_PLACED_AT,
+	LINE_NOT_BEFORE, LINE_FIRM, LINE_CANCELLED, LINE_BACKORDERED_AT_ENTRY, LINE_ENTERED_QUANTITY,
+	LINE_ENTERED_AT, LINE_ON_HOLD, LINE_SHIPPED,
+	/* the columns that rank it */
+	LINE_CUSTOMER, LINE_ATTRIBUTES, LINE_UNIT_PRICE, LINE_REQUIRED_BY, LINE_PRIORITY,
+	LINE_DEMAND_CLASS,
+	/* looked at when it is short or cancelled */
+	LINE_ON_SHORT, LINE_CANCEL_REASON
+};
+
+#define LINE_FIRST_RANKING LINE_CUSTOMER
+#define LINE_LAST_RANKING LINE_DEMAND_CLASS
+
+static const ColumnShape line_shape[LINE_COLUMNS] = {
+	{"order_id", TEXTOID},
+	{"line_no", INT8OID},
+	{"item", TEXTOID},
+	{"location", TEXTOID},
+	{"quantity", NUMERICOID},
+	{"placed_at", TIMESTAMPTZOID},
+	{"not_before", TIMESTAMPTZOID},
+	{"firm", NUMERICOID},
+	{"cancelled", NUMERICOID},
+	{"backordered_at_entry", NUMERICOID},
+	{"entered_quantity", NUMERICOID},
+	{"entered_at", TIMESTAMPTZOID},
+	{"on_hold", BOOLOID},
+	{"shipped", NUMERICOID},
+	{"customer", TEXTOID},
+	{"attributes", JSONBOID},
+	{"unit_price", NUMERICOID},
+	{"required_by", TIMESTAMPTZOID},
+	{"priority", INT4OID},
+	{"demand_class", TEXTOID},
+	{"on_short", TEXTOID},
+	{"cancel_reason", TEXTOID},
+};
+
+void
+LineColumns(Relation rel, AttrNumber *attnum)
+{
+	FindColumns(rel, line_shape, LINE_COLUMNS, attnum);
+}
+
+static Numeric
+SlotNumericOrNull(TupleTableSlot *slot, AttrNumber attnum)
+{
+	bool		isnull;
+	Datum		value = slot_getattr(slot, attnum, &isnull);
+
+	return isnull ? NULL : DatumGetNumeric(value);
+}
+
+static text *
+SlotTextOrNull(TupleTableSlot *slot, AttrNumber attnum)
+{
+	bool		isnull;
+	Datum		value = slot_getattr(slot, attnum, &isnull);
+
+	return isnull ? NULL : DatumGetTextPP(value);
+}
+
+static bool
+SlotTime(TupleTableSlot *slot, AttrNumber attnum, TimestampTz *time)
+{
+	bool		isnull;
+	Datum		value = slot_getattr(slot, attnum, &isnull);
+
+	*time = isnull ? 0 : DatumGetTimestampTz(value);
+	return !isnull;
+}
+
+/* NOT NULL constraints hold for a ledger's table; a table that merely looks like one may lack them. */
+static void
+RequireValues(const Line *line)
+{
+	if (line->order_id == NULL || line->item == NULL || line->location == NULL ||
+		line->quantity == NULL || line->cancelled == NULL || line->shipped == NULL ||
+		line->firm == NULL || line->backordered_at_entry == NULL)
+		ereport(ERROR,
+				(errcode(ERRCODE_NOT_NULL_VIOLATION),
+				 errmsg("order line lacks a value that is never NULL")));
+}
+
+/* Reads a line; its values live as long as the slot's. */
+void
+LineRead(TupleTableSlot *slot, const AttrNumber *attnum, Line *line)
+{
+	bool		isnull;
+
+	line->order_id = SlotTextOrNull(slot, attnum[LINE_ORDER_ID]);
+	line->line_no = DatumGetInt64(slot_getattr(slot, attnum[LINE_LINE_NO], &isnull));
+	line->item = SlotTextOrNull(slot, attnum[LINE_ITEM]);
+	line->location = SlotTextOrNull(slot, attnum[LINE_LOCATION]);
+	line->quantity = SlotNumericOrNull(slot, attnum[LINE_QUANTITY]);
+	line->cancelled = SlotNumericOrNull(slot, attnum[LINE_CANCELLED]);
+	line->shipped = SlotNumericOrNull(slot, attnum[LINE_SHIPPED]);
+	line->firm = SlotNumericOrNull(slot, attnum[LINE_FIRM]);
+	line->backordered_at_entry = SlotNumericOrNull(slot, attnum[LINE_BACKORDERED_AT_ENTRY]);
+	line->entered_quantity = SlotNumericOrNull(slot, attnum[LINE_ENTERED_QUANTITY]);
+	(void) SlotTime(slot, attnum[LINE_PLACED_AT], &line->placed_at);
+	line->has_not_before = SlotTime(slot, attnum[LINE_NOT_BEFORE], &line->not_before);
+	line->has_entered_at = SlotTime(slot, attnum[LINE_ENTERED_AT], &line->entered_at);
+	line->on_hold = DatumGetBool(slot_getattr(slot, attnum[LINE_ON_HOLD], &isnull));
+	line->on_short = SlotTextOrNull(slot, attnum[LINE_ON_SHORT]);
+	line->cancel_reason = SlotTextOrNull(slot, attnum[LINE_CANCEL_REASON]);
+	line->priority = DatumGetInt32(slot_getattr(slot, attnum[LINE_PRIORITY], &isnull));
+	RequireValues(line);
+}
+
+static Numeric
+NumericCopyOrNull(Numeric value)
+{
+	return value == NULL ? NULL : DatumGetNumericCopy(NumericGetDatum(value));
+}
+
+/* Gives the line values of its own in the current memory context. */
+void
+LineCopy(Line *line)
+{
+	line->order_id = TextCopy(line->order_id);
+	line->item = TextCopy(line->item);
+	line->location = TextCopy(line->location);
+	line->quantity = NumericCopyOrNull(line->quantity);
+	line->cancelled = NumericCopyOrNull(line->cancelled);
+	line->shipped = NumericCopyOrNull(line->shipped);
+	line->firm = NumericCopyOrNull(line->firm);
+	line->backordered_at_entry = NumericCopyOrNull(line->backordered_at_entry);
+	line->entered_quantity = NumericCopyOrNull(line->entered_quantity);
+	line->on_short = line->on_short ? TextCopy(line->on_short) : NULL;
+	line->cancel_reason = line->cancel_reason ? TextCopy(line->cancel_reason) : NULL;
+}
+
+static bool
+ColumnsUnchanged(TupleTableSlot *before, TupleTableSlot *after, const AttrNumber *attnum, int first, int last)
+{
+	TupleDesc	desc = before->tts_tupleDescriptor;
+
+	for (int i = first; i <= last; i++)
+	{
+		Form_pg_attribute attribute = TupleDescAttr(desc, attnum[i] - 1);
+		bool		was_null;
+		bool		is_null;
+		Datum		was = slot_getattr(before, attnum[i], &was_null);
+		Datum		is = slot_getattr(after, attnum[i], &is_null);
+
+		if (was_null != is_null ||
+			(!is_null && !datum_image_eq(was, is, attribute->attbyval, attribute->attlen)))
+			return false;
+	}
+	return true;
+}
+
+/* Is every column the engine cares about the same? */
+bool
+LineUnchanged(TupleTableSlot *before, TupleTableSlot *after, const AttrNumber *attnum)
+{
+	return ColumnsUnchanged(before, after, attnum, 0, LINE_LAST_RANKING);
+}
+
+bool
+LineRankChanged(TupleTableSlot *before, TupleTableSlot *after, const AttrNumber *attnum)
+{
+	return !ColumnsUnchanged(before, after, attnum, LINE_FIRST_RANKING, LINE_LAST_RANKING);
+}
+
+/* The line's demand now: what is neither cancelled nor shipped, unless it is on hold. */
+Numeric
+LineOpen(const Line *line)
+{
+	if (line->on_hold)
+		return NumericZero();
+	return NumericSubtract(NumericSubtract(line->quantity, line->cancelled), line->shipped);
+}
+
+/* When the line became demand, or would. */
+TimestampTz
+LineEntryTime(const Line *line)
+{
+	if (line->has_entered_at)
+		return line->entered_at;
+	return line->has_not_before ? Max(line->placed_at, line->not_before) : line->placed_at;
+}
+
+/* Has its time come? */
+bool
+LineIsDue(const Line *line)
+{
+	return !line->has_not_before || line->not_before <= GetCurrentTransactionStartTimestamp();
+}
+
+/* Has it ever been demand? */
+bool
+LineHasEntered(const Line *line)
+{
+	return !line->on_hold || line->has_entered_at;
+}

@@ -1,0 +1,347 @@
+/*
+ * master.c
+ *	  Changes of what orders refer to: items, locations, rules, settings.
+ */
+#include "backorder.h"
+
+#include "catalog/pg_type.h"
+#include "utils/tuplestore.h"
+
+/* A key, which in a ledger's table is never NULL. */
+static text *
+SlotKey(TupleTableSlot *slot, AttrNumber attnum)
+{
+	bool		isnull;
+	Datum		value = slot_getattr(slot, attnum, &isnull);
+
+	if (isnull)
+		ereport(ERROR,
+				(errcode(ERRCODE_NOT_NULL_VIOLATION),
+				 errmsg("a row of a ledger's table lacks a value that is never NULL")));
+	return DatumGetTextPCopy(value);
+}
+
+/* Calls "each" with the key before and after each changed row (NULL where there is none). */
+static void
+ForEachKey(Engine *engine, TriggerData *trigger, const char *column,
+		   void (*each) (Engine *engine, text *before, text *after))
+{
+	ColumnShape shape = {column, TEXTOID};
+	AttrNumber	attnum;
+	TupleTableSlot *old = TransitionSlot(trigger);
+	TupleTableSlot *new = TransitionSlot(trigger);
+
+	FindColumns(trigger->tg_relation, &shape, 1, &attnum);
+	TransitionRewind(trigger->tg_oldtable);
+	if (trigger->tg_newtable != NULL)
+		TransitionRewind(trigger->tg_newtable);
+	while (TransitionNext(trigger->tg_oldtable, old))
+	{
+		text	   *before = SlotKey(old, attnum);
+		text	   *after = NULL;
+
+		if (trigger->tg_newtable != NULL && TransitionNext(trigger->tg_newtable, new))
+			after = SlotKey(new, attnum);
+		each(engine, before, after);
+	}
+	ExecDropSingleTupleTableSlot(old);
+	ExecDropSingleTupleTableSlot(new);
+}
+
+static void
+RefuseKeyChange(const char *what, const text *key)
+{
+	ereport(ERROR,
+			(errcode(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE),
+			 errmsg("%s \"%s\" cannot be renamed", what, text_to_cstring(key)),
+			 errhint("Insert a new %s, and delete this one if nothing refers to it.", what)));
+}
+
+static void
+RefuseIfUsed(Engine *engine, const LedgerQuery *query, const char *what, text *key)
+{
+	Datum		values[1] = {PointerGetDatum(key)};
+
+	if (EngineExecute(engine, query, values, NULL) > 0)
+		ereport(ERROR,
+				(errcode(ERRCODE_FOREIGN_KEY_VIOLATION),
+				 errmsg("%s \"%s\" is used by %s and cannot be deleted", what, text_to_cstring(key),
+						text_to_cstring(ResultText(0, 1))),
+				 err_generic_string(PG_DIAG_SCHEMA_NAME, engine->ledger.name),
+				 err_generic_string(PG_DIAG_TABLE_NAME, what)));
+}
+
+/*
+ * The first order line or move that names an item or location takes its gate, so
+ * under all gates what refers to it is seen.
+ */
+static void
+CheckItem(Engine *engine, text *before, text *after)
+{
+	static const LedgerQuery query = {
+		"(SELECT 'order lines' FROM @.order_line WHERE item = $1 LIMIT 1)"
+		" UNION ALL (SELECT 'stock moves' FROM @.stock_move WHERE item = $1 LIMIT 1)",
+		1, {TEXTOID}
+	};
+
+	if (after == NULL)
+		RefuseIfUsed(engine, &query, "item", before);
+	else if (TextCompare(before, after) != 0)
+		RefuseKeyChange("item", before);
+}
+
+static void
+CheckLocation(Engine *engine, text *before, text *after)
+{
+	static const LedgerQuery query = {
+		"(SELECT 'order lines' FROM @.order_line WHERE location = $1 LIMIT 1)"
+		" UNION ALL (SELECT 'stock moves' FROM @.stock_move WHERE location = $1 LIMIT 1)",
+		1, {TEXTOID}
+	};
+
+	if (after == NULL)
+		RefuseIfUsed(engine, &query, "location", before);
+	else if (TextCompare(before, after) != 0)
+		RefuseKeyChange("location", before);
+}
+
+static int
+KeyPointerCompare(const void *a, const void *b)
+{
+	return StockKeyCompare(*(StockKey *const *) a, *(StockKey *const *) b);
+}
+
+/* Where available stock of these items lies beside a queue. */
+static const LedgerQuery idle_stock = {
+	"SELECT s.item, s.location FROM @.stock_slot AS s JOIN @.item AS i ON i.item = s.item"
+	" WHERE i.auto_allocate AND s.item = ANY ($1)"
+	" GROUP BY s.item, s.location",
+	1, {TEXTARRAYOID}
+};
+
+/* Allocation is automatic again: what is available serves the queue. */
+static void
+ServeIdle(Engine *engine, const Column *items)
+{
+	Datum		values[1] = {ColumnArray(items)};
+	int			count = (int) EngineExecute(engine, &idle_stock, values, NULL);
+	StockKey  **keys = palloc(sizeof(StockKey *) * Max(count, 1));
+
+	for (int i = 0; i < count; i++)
+	{
+		keys[i] = palloc(sizeof(StockKey));
+		StockKeyInit(keys[i], ResultText(i, 1), ResultText(i, 2));
+	}
+	qsort(keys, count, sizeof(StockKey *), KeyPointerCompare);
+	for (int i = 0; i < count; i++)
+	{
+		GateLock(&engine->ledger, keys[i]->stripe, ExclusiveLock);
+		(void) QueueServeAvailable(engine, keys[i], NULL);
+	}
+}
+
+static void
+UpdateItems(Engine *engine, void *argument)
+{
+	static const ColumnShape shape[] = {{"item", TEXTOID}, {"auto_allocate", BOOLOID}};
+	TriggerData *trigger = argument;
+	AttrNumber	attnum[2];
+	TupleTableSlot *before = TransitionSlot(trigger);
+	TupleTableSlot *after = TransitionSlot(trigger);
+	Column		items;
+	bool		isnull;
+
+	ForEachKey(engine, trigger, "item", CheckItem);
+	FindColumns(trigger->tg_relation, shape, 2, attnum);
+	ColumnInit(&items, TEXTOID);
+	TransitionRewind(trigger->tg_oldtable);
+	TransitionRewind(trigger->tg_newtable);
+	while (TransitionNext(trigger->tg_oldtable, before) && TransitionNext(trigger->tg_newtable, after))
+		if (DatumGetBool(slot_getattr(after, attnum[1], &isnull)) &&
+			!DatumGetBool(slot_getattr(before, attnum[1], &isnull)))
+			ColumnAdd(&items, PointerGetDatum(SlotKey(after, attnum[0])));
+	ExecDropSingleTupleTableSlot(before);
+	ExecDropSingleTupleTableSlot(after);
+	if (items.count > 0)
+		ServeIdle(engine, &items);
+}
+
+static void
+DeleteItems(Engine *engine, void *argument)
+{
+	GateLockAll(&engine->ledger);
+	ForEachKey(engine, argument, "item", CheckItem);
+}
+
+static void
+UpdateLocations(Engine *engine, void *argument)
+{
+	ForEachKey(engine, argument, "location", CheckLocation);
+}
+
+static void
+DeleteLocations(Engine *engine, void *argument)
+{
+	GateLockAll(&engine->ledger);
+	ForEachKey(engine, argument, "location", CheckLocation);
+}
+
+/* item_update: AFTER UPDATE, for each statement.  Error 55000 for a change of the key. */
+PG_FUNCTION_INFO_V1(backorder_item_update);
+Datum
+backorder_item_update(PG_FUNCTION_ARGS)
+{
+	Ledger		ledger;
+	TriggerData *trigger = TriggerCall(fcinfo, TRIGGER_EVENT_AFTER, 0, TRIGGER_EVENT_UPDATE, "item", &ledger);
+
+	if (tuplestore_tuple_count(trigger->tg_newtable) > 0)
+		EngineRun(&ledger, UpdateItems, trigger);
+	PG_RETURN_POINTER(NULL);
+}
+
+/* item_delete: AFTER DELETE, for each statement.  Error 23503 while lines or moves refer to it. */
+PG_FUNCTION_INFO_V1(backorder_item_delete);
+Datum
+backorder_item_delete(PG_FUNCTION_ARGS)
+{
+	Ledger		ledger;
+	TriggerData *trigger = TriggerCall(fcinfo, TRIGGER_EVENT_AFTER, 0, TRIGGER_EVENT_DELETE, "item", &ledger);
+
+	if (tuplestore_tuple_count(trigger->tg_oldtable) > 0)
+		EngineRun(&ledger, DeleteItems, trigger);
+	PG_RETURN_POINTER(NULL);
+}
+
+/* location_update: AFTER UPDATE, for each statement.  Error 55000 for a change of the key. */
+PG_FUNCTION_INFO_V1(backorder_location_update);
+Datum
+backorder_location_update(PG_FUNCTION_ARGS)
+{
+	Ledger		ledger;
+	TriggerData *trigger = TriggerCall(fcinfo, TRIGGER_EVENT_AFTER, 0, TRIGGER_EVENT_UPDATE, "location", &ledger);
+
+	if (tuplestore_tuple_count(trigger->tg_newtable) > 0)
+		EngineRun(&ledger, UpdateLocations, trigger);
+	PG_RETURN_POINTER(NULL);
+}
+
+/* location_delete: AFTER DELETE, for each statement.  Error 23503 while lines or moves refer to it. */
+PG_FUNCTION_INFO_V1(backorder_location_delete);
+Datum
+backorder_location_delete(PG_FUNCTION_ARGS)
+{
+	Ledger		ledger;
+	TriggerData *trigger = TriggerCall(fcinfo, TRIGGER_EVENT_AFTER, 0, TRIGGER_EVENT_DELETE, "location", &ledger);
+
+	if (tuplestore_tuple_count(trigger->tg_oldtable) > 0)
+		EngineRun(&ledger, DeleteLocations, trigger);
+	PG_RETURN_POINTER(NULL);
+}
+
+/* A condition must be a predicate: one that finds a value instead would silently match nothing. */
+static void
+CheckRules(Engine *engine, void *argument)
+{
+	static const LedgerQuery query = {
+		"SELECT r.name, r.condition::text FROM @.priority_rule AS r"
+		" WHERE jsonb_path_query_array('{\"order_id\": \"1\", \"line_no\": 1, \"item\": \"i\","
+		" \"location\": \"l\", \"customer\": \"c\", \"quantity\": 1, \"unit_price\": 1, \"value\": 1,"
+		" \"required_by\": \"2000-01-01T00:00:00\", \"placed_at\": \"2000-01-01T00:00:00\","
+		" \"demand_class\": \"regular\", \"priority\": 0, \"attributes\": {}}',"
+		" r.condition, '{}', true) NOT IN ('[true]', '[false]', '[null]') LIMIT 1",
+		0, {InvalidOid}
+	};
+
+	if (EngineExecute(engine, &query, NULL, NULL) > 0)
+		ereport(ERROR,
+				(errcode(ERRCODE_CHECK_VIOLATION),
+				 errmsg("the condition of priority rule \"%s\" is not a predicate",
+						text_to_cstring(ResultText(0, 1))),
+				 errdetail("%s finds a value, or nothing, where it should be true or false.",
+						   text_to_cstring(ResultText(0, 2))),
+				 errhint("Compare it, as in $.attributes.vip == true, or write exists(...)."),
+				 err_generic_string(PG_DIAG_SCHEMA_NAME, engine->ledger.name),
+				 err_generic_string(PG_DIAG_TABLE_NAME, "priority_rule"),
+				 err_generic_string(PG_DIAG_CONSTRAINT_NAME, "priority_rule_condition_predicate")));
+}
+
+/* priority_rule_check: AFTER INSERT or UPDATE, for each statement.  Error 23514. */
+PG_FUNCTION_INFO_V1(backorder_priority_rule_check);
+Datum
+backorder_priority_rule_check(PG_FUNCTION_ARGS)
+{
+	Ledger		ledger;
+	TriggerData *trigger = TriggerCall(fcinfo, TRIGGER_EVENT_AFTER, 0, TRIGGER_EVENT_OPMASK,
+									   "priority_rule", &ledger);
+
+	if (trigger->tg_newtable != NULL && tuplestore_tuple_count(trigger->tg_newtable) > 0)
+		EngineRun(&ledger, CheckRules, trigger);
+	PG_RETURN_POINTER(NULL);
+}
+
+static void
+ExecuteUtility(Engine *engine, const char *command)
+{
+	EngineConnect(engine);
+	if (SPI_execute(command, false, 0) < 0)
+		elog(ERROR, "SPI_execute failed");
+	MemoryContextSwitchTo(engine->memory);
+}
+
+/* The time zone must exist; the default location becomes the default of the columns. */
+static void
+ApplySettings(Engine *engine, void *argument)
+{
+	static const LedgerQuery query = {
+		"SELECT default_location, now() AT TIME ZONE time_zone, version FROM @.ledger", 0, {InvalidOid}
+	};
+	static const char *const tables[] = {"order_line", "inbound"};
+	const char *schema = quote_identifier(engine->ledger.name);
+	char	   *location;
+
+	if (EngineExecute(engine, &query, NULL, NULL) != 1)
+		return;
+	location = quote_literal_cstr(text_to_cstring(ResultText(0, 1)));
+	for (int i = 0; i < (int) lengthof(tables); i++)
+		ExecuteUtility(engine, psprintf("ALTER TABLE %s.%s ALTER COLUMN location SET DEFAULT %s",
+										schema, tables[i], location));
+}
+
+static bool
+TextColumnChanged(TriggerData *trigger, const char *column)
+{
+	ColumnShape shape = {column, TEXTOID};
+	AttrNumber	attnum;
+	TupleTableSlot *before = TransitionSlot(trigger);
+	TupleTableSlot *after = TransitionSlot(trigger);
+	bool		changed = false;
+
+	FindColumns(trigger->tg_relation, &shape, 1, &attnum);
+	TransitionRewind(trigger->tg_oldtable);
+	TransitionRewind(trigger->tg_newtable);
+	while (TransitionNext(trigger->tg_oldtable, before) && TransitionNext(trigger->tg_newtable, after))
+		changed = changed || TextCompare(SlotKey(before, attnum),
+										 SlotKey(after, attnum)) != 0;
+	ExecDropSingleTupleTableSlot(before);
+	ExecDropSingleTupleTableSlot(after);
+	return changed;
+}
+
+/* ledger_update: AFTER UPDATE, for each statement.  Errors: 22023 unknown time zone, 55000 version. */
+PG_FUNCTION_INFO_V1(backorder_ledger_update);
+Datum
+backorder_ledger_update(PG_FUNCTION_ARGS)
+{
+	Ledger		ledger;
+	TriggerData *trigger = TriggerCall(fcinfo, TRIGGER_EVENT_AFTER, 0, TRIGGER_EVENT_UPDATE, "ledger", &ledger);
+
+	if (tuplestore_tuple_count(trigger->tg_newtable) == 0 || EngineIsWriting(ledger.schema))
+		PG_RETURN_POINTER(NULL);
+	if (TextColumnChanged(trigger, "version"))
+		ereport(ERROR,
+				(errcode(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE),
+				 errmsg("the version of a ledger is kept by the engine"),
+				 errhint("SELECT backorder.upgrade_ledger('%s') brings the ledger up to date.", ledger.name)));
+	EngineRun(&ledger, ApplySettings, trigger);
+	PG_RETURN_POINTER(NULL);
+}

@@ -1,0 +1,63 @@
+/*
+ * number.c
+ *	  Exact quantities: numeric arithmetic with short names.
+ */
+#include "backorder.h"
+
+Numeric
+NumericZero(void)
+{
+	return int64_to_numeric(0);
+}
+
+Numeric
+NumericAdd(Numeric a, Numeric b)
+{
+	return DatumGetNumeric(DirectFunctionCall2(numeric_add, NumericGetDatum(a), NumericGetDatum(b)));
+}
+
+Numeric
+NumericSubtract(Numeric a, Numeric b)
+{
+	return DatumGetNumeric(DirectFunctionCall2(numeric_sub, NumericGetDatum(a), NumericGetDatum(b)));
+}
+
+Numeric
+NumericNegate(Numeric a)
+{
+	return DatumGetNumeric(DirectFunctionCall1(numeric_uminus, NumericGetDatum(a)));
+}
+
+/* a / parts in whole units, towards zero */
+Numeric
+NumericDivideWhole(Numeric a, int parts)
+{
+	return DatumGetNumeric(DirectFunctionCall2(numeric_div_trunc, NumericGetDatum(a),
+											   NumericGetDatum(int64_to_numeric(parts))));
+}
+
+int
+NumericCompare(Numeric a, Numeric b)
+{
+	return DatumGetInt32(DirectFunctionCall2(numeric_cmp, NumericGetDatum(a), NumericGetDatum(b)));
+}
+
+/* -1, 0 or 1 */
+int
+NumericSign(Numeric a)
+{
+	return NumericCompare(a, NumericZero());
+}
+
+Numeric
+NumericLeast(Numeric a, Numeric b)
+{
+	return NumericCompare(a, b) <= 0 ? a : b;
+}
+
+/* for messages */
+char *
+NumericText(Numeric a)
+{
+	return DatumGetCString(DirectFunctionCall1(numeric_out, NumericGetDatum(a)));
+}

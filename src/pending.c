@@ -1,0 +1,120 @@
+/*
+ * pending.c
+ *	  Lines that exist but are not yet placed.
+ *
+ *	  Between a row's INSERT and the AFTER STATEMENT trigger a line looks
+ *	  allocated though nothing was taken for it.  A user's own AFTER ROW trigger
+ *	  that cancels or ships the new line there would release stock that does not
+ *	  exist.  So a BEFORE STATEMENT trigger notes that a statement is placing
+ *	  lines, and changing one of them meanwhile is an error.  The note is gone
+ *	  when the statement ends or fails.
+ */
+#include "backorder.h"
+
+#include "catalog/pg_type.h"
+#include "utils/memutils.h"
+#include "utils/snapmgr.h"
+
+typedef struct Pending
+{
+	Oid			schema;
+	Oid			relid;
+	CommandId	command;		/* rows of the statement have this cmin, or a later one */
+	int			nest_level;
+	struct Pending *outer;
+} Pending;
+
+static Pending *pending = NULL;
+
+void
+PendingPush(const Ledger *ledger, Oid relid)
+{
+	Pending    *entry = MemoryContextAlloc(TopTransactionContext, sizeof(Pending));
+
+	entry->schema = ledger->schema;
+	entry->relid = relid;
+	entry->command = GetCurrentCommandId(false);
+	entry->nest_level = GetCurrentTransactionNestLevel();
+	entry->outer = pending;
+	pending = entry;
+}
+
+/* The innermost statement on this relation has placed its lines. */
+void
+PendingPop(Oid relid)
+{
+	for (Pending **link = &pending; *link != NULL; link = &(*link)->outer)
+		if ((*link)->relid == relid)
+		{
+			*link = (*link)->outer;
+			return;
+		}
+}
+
+/* How many of the given lines existed before the statement began. */
+static uint64
+CountOlderLines(Engine *engine, CommandId command, const Column *order_ids, const Column *line_nos)
+{
+	static const LedgerQuery query = {
+		"SELECT FROM (SELECT DISTINCT order_id, line_no"
+		" FROM unnest($1, $2) AS k (order_id, line_no)) AS k"
+		" JOIN @.order_line AS l ON l.order_id = k.order_id AND l.line_no = k.line_no",
+		2, {TEXTARRAYOID, INT8ARRAYOID}
+	};
+	Datum		values[2];
+	int			result;
+
+	EngineConnect(engine);
+	values[0] = ColumnArray(order_ids);
+	values[1] = ColumnArray(line_nos);
+	PushCopiedSnapshot(GetLatestSnapshot());
+	GetActiveSnapshot()->curcid = command;
+	result = SPI_execute_snapshot(LedgerPlan(&engine->ledger, &query), values, NULL,
+								  GetActiveSnapshot(), InvalidSnapshot, true, false, 0);
+	PopActiveSnapshot();
+	MemoryContextSwitchTo(engine->memory);
+	if (result < 0)
+		elog(ERROR, "SPI_execute_snapshot failed: %s", SPI_result_code_string(result));
+	return SPI_processed;
+}
+
+/* An error if one of these (distinct) lines is still to be placed. */
+void
+PendingRefuse(Engine *engine, const Column *order_ids, const Column *line_nos)
+{
+	for (Pending *entry = pending; entry != NULL; entry = entry->outer)
+		if (entry->schema == engine->ledger.schema &&
+			CountOlderLines(engine, entry->command, order_ids, line_nos) < (uint64) order_ids->count)
+			ereport(ERROR,
+					(errcode(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE),
+					 errmsg("an order line cannot be changed before the statement that inserts it has placed it"),
+					 errhint("Set the values in a BEFORE INSERT trigger, or change the line in a later statement.")));
+}
+
+static void
+PendingAtTransactionEnd(XactEvent event, void *arg)
+{
+	if (event == XACT_EVENT_COMMIT || event == XACT_EVENT_ABORT || event == XACT_EVENT_PREPARE ||
+		event == XACT_EVENT_PARALLEL_COMMIT || event == XACT_EVENT_PARALLEL_ABORT)
+		pending = NULL;
+}
+
+static void
+PendingAtSubtransactionEnd(SubXactEvent event, SubTransactionId sub, SubTransactionId parent, void *arg)
+{
+	int			level = GetCurrentTransactionNestLevel();
+
+	if (event == SUBXACT_EVENT_ABORT_SUB)
+		while (pending != NULL && pending->nest_level >= level)
+			pending = pending->outer;
+	else if (event == SUBXACT_EVENT_COMMIT_SUB)
+		for (Pending *entry = pending; entry != NULL && entry->nest_level >= level; entry = entry->outer)
+			entry->nest_level = level - 1;
+}
+
+void
+PendingInit(void)
+{
+	RegisterXactCallback(PendingAtTransactionEnd, NULL);
+	RegisterSubXactCallback(PendingAtSubtransactionEnd, NULL);
+}

@@ -1,0 +1,209 @@
+/*
+ * plan.c
+ *	  Saved plans, and running them on the snapshot the engine must see.
+ */
+#include "backorder.h"
+
+#include "catalog/pg_type.h"
+#include "utils/datum.h"
+#include "utils/hsearch.h"
+#include "utils/memutils.h"
+#include "utils/snapmgr.h"
+
+typedef struct PlanKey
+{
+	Oid			schema;
+	const LedgerQuery *query;
+} PlanKey;
+
+typedef struct PlanEntry
+{
+	PlanKey		key;
+	char		name[NAMEDATALEN];	/* of the schema when the text was written */
+	SPIPlanPtr	plan;			/* NULL until prepared */
+} PlanEntry;
+
+static HTAB *plans = NULL;
+
+static void
+CreatePlanTable(void)
+{
+	HASHCTL		ctl;
+
+	memset(&ctl, 0, sizeof(ctl));
+	ctl.keysize = sizeof(PlanKey);
+	ctl.entrysize = sizeof(PlanEntry);
+	ctl.hcxt = AllocSetContextCreate(CacheMemoryContext, "backorder plans", ALLOCSET_SMALL_SIZES);
+	plans = hash_create("backorder plans", 64, &ctl, HASH_ELEM | HASH_BLOBS | HASH_CONTEXT);
+}
+
+/* The text of a query, with the ledger's schema in place of each "@." */
+static char *
+QueryText(const Ledger *ledger, const LedgerQuery *query)
+{
+	StringInfoData text;
+	const char *schema = quote_identifier(ledger->name);
+	const char *from = query->text;
+	const char *mark;
+
+	initStringInfo(&text);
+	while ((mark = strstr(from, "@.")) != NULL)
+	{
+		appendBinaryStringInfo(&text, from, mark - from);
+		appendStringInfo(&text, "%s.", schema);
+		from = mark + 2;
+	}
+	appendStringInfoString(&text, from);
+	return text.data;
+}
+
+/*
+ * The saved plan of a query for a ledger.  A plan that was invalidated is made
+ * anew from text, because the schema may have been renamed.
+ */
+SPIPlanPtr
+LedgerPlan(const Ledger *ledger, const LedgerQuery *query)
+{
+	PlanKey		key;
+	PlanEntry  *entry;
+	bool		found;
+	SPIPlanPtr	plan;
+
+	if (plans == NULL)
+		CreatePlanTable();
+	memset(&key, 0, sizeof(key));
+	key.schema = ledger->schema;
+	key.query = query;
+	entry = hash_search(plans, &key, HASH_ENTER, &found);
+	if (!found)
+		entry->plan = NULL;
+	if (entry->plan != NULL)
+	{
+		if (strcmp(entry->name, ledger->name) == 0 && SPI_plan_is_valid(entry->plan))
+			return entry->plan;
+		plan = entry->plan;
+		entry->plan = NULL;
+		SPI_freeplan(plan);
+	}
+	plan = SPI_prepare(QueryText(ledger, query), query->nargs, (Oid *) query->argtypes);
+	if (plan == NULL)
+		elog(ERROR, "SPI_prepare failed: %s", SPI_result_code_string(SPI_result));
+	SPI_keepplan(plan);
+	strlcpy(entry->name, ledger->name, NAMEDATALEN);
+	entry->plan = plan;
+	return plan;
+}
+
+/*
+ * Runs a query of the engine.  Under REPEATABLE READ and SERIALIZABLE it sees
+ * the latest committed state and checks what it writes against the transaction's
+ * own snapshot, as ri_triggers.c does: a row that changed since is error 40001,
+ * never a wrong answer.
+ *
+ * Returns the number of rows; they are in SPI_tuptable.
+ */
+uint64
+EngineExecute(Engine *engine, const LedgerQuery *query, Datum *values, const char *nulls)
+{
+	SPIPlanPtr	plan;
+	Snapshot	snapshot = InvalidSnapshot;
+	Snapshot	crosscheck = InvalidSnapshot;
+	int			result;
+
+	EngineConnect(engine);
+	if (SPI_tuptable != NULL)
+		SPI_freetuptable(SPI_tuptable);
+	plan = LedgerPlan(&engine->ledger, query);
+	if (IsolationUsesXactSnapshot())
+	{
+		CommandCounterIncrement();
+		snapshot = GetLatestSnapshot();
+		crosscheck = GetTransactionSnapshot();
+	}
+	result = SPI_execute_snapshot(plan, values, nulls, snapshot, crosscheck, false, true, 0);
+	MemoryContextSwitchTo(engine->memory);
+	if (result < 0)
+		elog(ERROR, "SPI_execute_snapshot failed: %s", SPI_result_code_string(result));
+	return SPI_processed;
+}
+
+/*
+ * Columns of the last result.  Their types are checked: the owner of a ledger may
+ * have altered a table, and must get an error for it, not a crash.
+ */
+static Datum
+ResultValue(uint64 row, int column, Oid type, bool *isnull)
+{
+	if (SPI_gettypeid(SPI_tuptable->tupdesc, column) != type)
+		ereport(ERROR,
+				(errcode(ERRCODE_DATATYPE_MISMATCH),
+				 errmsg("column \"%s\" of a ledger's table is not of the type it was created with",
+						SPI_fname(SPI_tuptable->tupdesc, column))));
+	return SPI_getbinval(SPI_tuptable->vals[row], SPI_tuptable->tupdesc, column, isnull);
+}
+
+static Datum
+ResultNotNull(uint64 row, int column, Oid type)
+{
+	bool		isnull;
+	Datum		value = ResultValue(row, column, type, &isnull);
+
+	if (isnull)
+		ereport(ERROR,
+				(errcode(ERRCODE_NOT_NULL_VIOLATION),
+				 errmsg("column \"%s\" of a ledger's table is NULL where it never was",
+						SPI_fname(SPI_tuptable->tupdesc, column))));
+	return value;
+}
+
+/* Values are copied into the current memory context. */
+text *
+ResultText(uint64 row, int column)
+{
+	return DatumGetTextPCopy(ResultNotNull(row, column, TEXTOID));
+}
+
+text *
+ResultTextOrNull(uint64 row, int column)
+{
+	bool		isnull;
+	Datum		value = ResultValue(row, column, TEXTOID, &isnull);
+
+	return isnull ? NULL : DatumGetTextPCopy(value);
+}
+
+Numeric
+ResultNumeric(uint64 row, int column)
+{
+	return DatumGetNumericCopy(ResultNotNull(row, column, NUMERICOID));
+}
+
+int64
+ResultInt64(uint64 row, int column)
+{
+	return DatumGetInt64(ResultNotNull(row, column, INT8OID));
+}
+
+int32
+ResultInt32(uint64 row, int column)
+{
+	return DatumGetInt32(ResultNotNull(row, column, INT4OID));
+}
+
+bool
+ResultBool(uint64 row, int column)
+{
+	return DatumGetBool(ResultNotNull(row, column, BOOLOID));
+}
+
+TimestampTz
+ResultTime(uint64 row, int column)
+{
+	return DatumGetTimestampTz(ResultNotNull(row, column, TIMESTAMPTZOID));
+}
+
+Datum
+ResultTextArray(uint64 row, int column)
+{
+	return datumCopy(ResultNotNull(row, column, TEXTARRAYOID), false, -1);
+}

@@ -1,0 +1,117 @@
+/*
+ * policy.c
+ *	  What an item says about running short.
+ *
+ *	  Order lines and stock moves have no foreign keys to item and location:
+ *	  their row locks on a popular item would be shared by every order.  The
+ *	  engine looks the rows up instead, and whoever deletes one takes the gate
+ *	  that the first use of it would take.
+ */
+#include "backorder.h"
+
+#include "catalog/pg_type.h"
+#include "utils/snapmgr.h"
+
+static const ColumnShape policy_shape[] = {
+	{"on_short", TEXTOID},
+	{"backorder_limit", NUMERICOID},
+	{"auto_allocate", BOOLOID},
+};
+
+OnShort
+OnShortFromText(const text *value)
+{
+	char	   *word = text_to_cstring(value);
+	OnShort		on_short = SHORT_BACKORDER;
+
+	if (strcmp(word, "cancel") == 0)
+		on_short = SHORT_CANCEL;
+	else if (strcmp(word, "refuse") == 0)
+		on_short = SHORT_REFUSE;
+	pfree(word);
+	return on_short;
+}
+
+static void
+PolicyRead(KeyedTable *table, Policy *policy)
+{
+	AttrNumber	attnum[lengthof(policy_shape)];
+	bool		isnull;
+	Datum		value;
+
+	FindColumns(table->rel, policy_shape, lengthof(policy_shape), attnum);
+	value = slot_getattr(table->slot, attnum[0], &isnull);
+	policy->on_short = isnull ? SHORT_BACKORDER : OnShortFromText(DatumGetTextPP(value));
+	value = slot_getattr(table->slot, attnum[1], &isnull);
+	policy->backorder_limit = isnull ? NULL : DatumGetNumericCopy(value);
+	value = slot_getattr(table->slot, attnum[2], &isnull);
+	policy->auto_allocate = isnull || DatumGetBool(value);
+}
+
+static bool
+KeyExists(Engine *engine, KeyedTable *table, bool *opened, const char *name, text *key)
+{
+	static const Oid keytypes[] = {TEXTOID};
+	Datum		value = PointerGetDatum(key);
+
+	if (!*opened)
+	{
+		KeyedTableOpen(table, &engine->ledger, name, keytypes, 1, AccessShareLock);
+		*opened = true;
+	}
+	else
+		KeyedTableRefresh(table);
+	return KeyedTableGet(table, &value, 1);
+}
+
+/* The policy of an item as of now; false if there is no such item. */
+bool
+PolicyOfItem(Engine *engine, text *item, Policy *policy)
+{
+	if (!KeyExists(engine, &engine->items, &engine->items_open, "item", item))
+		return false;
+	PolicyRead(&engine->items, policy);
+	return true;
+}
+
+bool
+LocationExists(Engine *engine, text *location)
+{
+	return KeyExists(engine, &engine->locations, &engine->locations_open, "location", location);
+}
+
+void
+PolicyRelease(Engine *engine)
+{
+	if (engine->items_open)
+		KeyedTableClose(&engine->items);
+	if (engine->locations_open)
+		KeyedTableClose(&engine->locations);
+	engine->items_open = engine->locations_open = false;
+}
+
+/*
+ * The policy of the key's item.  "table" is what names the item: an unknown
+ * item or location is an error that looks like the foreign key it stands for.
+ */
+void
+PolicyOfKey(Engine *engine, const StockKey *key, const char *table, Policy *policy)
+{
+	if (!PolicyOfItem(engine, key->item, policy))
+		ereport(ERROR,
+				(errcode(ERRCODE_FOREIGN_KEY_VIOLATION),
+				 errmsg("unknown item \"%s\"", text_to_cstring(key->item)),
+				 errhint("Insert the item into table \"item\" of ledger \"%s\" first.", engine->ledger.name),
+				 err_generic_string(PG_DIAG_SCHEMA_NAME, engine->ledger.name),
+				 err_generic_string(PG_DIAG_TABLE_NAME, table),
+				 err_generic_string(PG_DIAG_CONSTRAINT_NAME, psprintf("%s_item_fkey", table))));
+	if (!LocationExists(engine, key->location))
+		ereport(ERROR,
+				(errcode(ERRCODE_FOREIGN_KEY_VIOLATION),
+				 errmsg("unknown location \"%s\"", text_to_cstring(key->location)),
+				 errhint("Insert the location into table \"location\" of ledger \"%s\" first.",
+						 engine->ledger.name),
+				 err_generic_string(PG_DIAG_SCHEMA_NAME, engine->ledger.name),
+				 err_generic_string(PG_DIAG_TABLE_NAME, table),
+				 err_generic_string(PG_DIAG_CONSTRAINT_NAME, psprintf("%s_location_fkey", table))));
+}

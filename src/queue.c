@@ -1,0 +1,481 @@
+/*
+ * queue.c
+ *	  The queue: open backorders of an item at a location, in rank order.
+ *
+ *	  Everything here runs under the gate, shared for joining and leaving,
+ *	  exclusive for serving and re-ranking, so its rows need no locks of their own.
+ */
+#include "backorder.h"
+
+#include "catalog/pg_type.h"
+
+#define FIRST_BATCH 8
+#define LARGEST_BATCH 4096
+
+typedef struct Waiting
+{
+	int64		backorder_id;
+	text	   *order_id;
+	int64		line_no;
+	Numeric		remaining;
+	int32		priority;
+	TimestampTz rank_at;
+	Datum		rules;
+	TimestampTz opened_at;
+} Waiting;
+
+#define WAITING_COLUMNS \
+	"SELECT b.backorder_id, b.order_id, b.line_no, b.remaining, b.priority, b.rank_at, b.rules, b.opened_at"
+
+static const LedgerQuery read_front = {
+	WAITING_COLUMNS " FROM @.backorder AS b"
+	" WHERE b.item = $1 AND b.location = $2 AND b.closed_at IS NULL"
+	" ORDER BY b.priority DESC, b.rank_at, b.backorder_id LIMIT $3",
+	3, {TEXTOID, TEXTOID, INT4OID}
+};
+
+static const LedgerQuery read_line = {
+	WAITING_COLUMNS " FROM @.backorder AS b"
+	" WHERE b.order_id = $3 AND b.line_no = $4 AND b.item = $1 AND b.location = $2"
+	" AND b.closed_at IS NULL ORDER BY b.priority DESC, b.rank_at, b.backorder_id",
+	4, {TEXTOID, TEXTOID, TEXTOID, INT8OID}
+};
+
+/* latest episode first: that is the order in which a line gives up */
+static const LedgerQuery read_lines = {
+	WAITING_COLUMNS ", k.n::integer"
+	" FROM unnest($3, $4) WITH ORDINALITY AS k (order_id, line_no, n)"
+	" JOIN @.backorder AS b ON b.order_id = k.order_id AND b.line_no = k.line_no"
+	" WHERE b.item = $1 AND b.location = $2 AND b.closed_at IS NULL"
+	" ORDER BY k.n, b.backorder_id DESC",
+	4, {TEXTOID, TEXTOID, TEXTARRAYOID, INT8ARRAYOID}
+};
+
+static const LedgerQuery write_fills = {
+	"UPDATE @.backorder AS b SET remaining = b.remaining - f.quantity,"
+	" closed_at = CASE WHEN b.remaining = f.quantity THEN greatest(f.at, b.opened_at) END,"
+	" outcome = CASE WHEN b.remaining = f.quantity"
+	" THEN CASE WHEN b.cancelled = 0 THEN 'filled' ELSE 'partly filled' END END"
+	" FROM unnest($1, $2, $3) AS f (backorder_id, quantity, at) WHERE b.backorder_id = f.backorder_id",
+	3, {INT8ARRAYOID, NUMERICARRAYOID, TIMESTAMPTZARRAYOID}
+};
+
+static const LedgerQuery write_cancels = {
+	"UPDATE @.backorder AS b SET remaining = b.remaining - c.quantity,"
+	" cancelled = b.cancelled + c.quantity,"
+	" closed_at = CASE WHEN b.remaining = c.quantity THEN greatest(c.at, b.opened_at) END,"
+	" outcome = CASE WHEN b.remaining = c.quantity"
+	" THEN CASE WHEN b.cancelled + c.quantity = b.quantity THEN 'cancelled' ELSE 'partly filled' END END"
+	" FROM unnest($1, $2, $3) AS c (backorder_id, quantity, at) WHERE b.backorder_id = c.backorder_id",
+	3, {INT8ARRAYOID, NUMERICARRAYOID, TIMESTAMPTZARRAYOID}
+};
+
+/* What is done to several backorders at once. */
+typedef struct Changes
+{
+	Column		backorder_ids;
+	Column		quantities;
+	Column		times;
+} Changes;
+
+static void
+ChangesInit(Changes *changes)
+{
+	ColumnInit(&changes->backorder_ids, INT8OID);
+	ColumnInit(&changes->quantities, NUMERICOID);
+	ColumnInit(&changes->times, TIMESTAMPTZOID);
+}
+
+static void
+ChangesAdd(Changes *changes, int64 backorder_id, Numeric quantity, TimestampTz at)
+{
+	ColumnAdd(&changes->backorder_ids, Int64GetDatum(backorder_id));
+	ColumnAdd(&changes->quantities, NumericGetDatum(quantity));
+	ColumnAdd(&changes->times, TimestampTzGetDatum(at));
+}
+
+static void
+ChangesWrite(Engine *engine, const LedgerQuery *query, Changes *changes)
+{
+	Datum		values[3];
+
+	if (changes->backorder_ids.count == 0)
+		return;
+	values[0] = ColumnArray(&changes->backorder_ids);
+	values[1] = ColumnArray(&changes->quantities);
+	values[2] = ColumnArray(&changes->times);
+	(void) EngineExecute(engine, query, values, NULL);
+}
+
+/* The rows of the last read, copied, because the next statement frees them. */
+static Waiting *
+CopyWaiting(uint64 count)
+{
+	Waiting    *rows = palloc(sizeof(Waiting) * Max(count, 1));
+
+	for (uint64 i = 0; i < count; i++)
+	{
+		rows[i].backorder_id = ResultInt64(i, 1);
+		rows[i].order_id = ResultText(i, 2);
+		rows[i].line_no = ResultInt64(i, 3);
+		rows[i].remaining = ResultNumeric(i, 4);
+		rows[i].priority = ResultInt32(i, 5);
+		rows[i].rank_at = ResultTime(i, 6);
+		rows[i].rules = ResultTextArray(i, 7);
+		rows[i].opened_at = ResultTime(i, 8);
+	}
+	return rows;
+}
+
+static void
+JournalWaiting(Engine *engine, const char *kind, const StockKey *key, const Waiting *row,
+			   Numeric quantity, const Source *source)
+{
+	Entry		entry;
+
+	memset(&entry, 0, sizeof(entry));
+	entry.kind = kind;
+	entry.cause = source->cause;
+	entry.order_id = row->order_id;
+	entry.line_no = row->line_no;
+	entry.key = key;
+	entry.quantity = quantity;
+	entry.backorder_id = row->backorder_id;
+	entry.move_id = source->move_id;
+	entry.ranked = true;
+	entry.priority = row->priority;
+	entry.rank_at = row->rank_at;
+	entry.rules = row->rules;
+	entry.reason = source->reason;
+	entry.happened_at = Max(source->at, row->opened_at);
+	JournalAdd(engine, &entry);
+}
+
+/* Units that sources bring, used up one source after the other. */
+typedef struct Supply
+{
+	Source	   *sources;
+	int			count;
+	int			current;
+	Numeric		left;			/* in the current source */
+} Supply;
+
+/* Fills up to "wanted" units of one waiting row; returns how many. */
+static Numeric
+FillRow(Engine *engine, const StockKey *key, const Waiting *row, Supply *supply, Numeric wanted,
+		Changes *changes)
+{
+	Numeric		filled = NumericZero();
+	TimestampTz at = 0;
+
+	while (supply->current < supply->count && NumericCompare(filled, wanted) < 0)
+	{
+		const Source *source = &supply->sources[supply->current];
+		Numeric		part = NumericLeast(supply->left, NumericSubtract(wanted, filled));
+
+		if (NumericSign(part) > 0)
+		{
+			JournalWaiting(engine, "filled", key, row, part, source);
+			filled = NumericAdd(filled, part);
+			supply->left = NumericSubtract(supply->left, part);
+			at = source->at;
+		}
+		if (NumericSign(supply->left) == 0 && ++supply->current < supply->count)
+			supply->left = supply->sources[supply->current].quantity;
+	}
+	if (NumericSign(filled) > 0)
+		ChangesAdd(changes, row->backorder_id, filled, at);
+	return filled;
+}
+
+/*
+ * Serves the queue from the front with what the sources bring.  Returns how much
+ * was used; slots are the caller's.  The queue is read in growing batches: the
+ * cost follows the lines filled, not the lines waiting.
+ */
+Numeric
+QueueServe(Engine *engine, const StockKey *key, Source *sources, int count)
+{
+	Supply		supply = {sources, count, 0, sources[0].quantity};
+	Numeric		used = NumericZero();
+	int			batch = FIRST_BATCH;
+	uint64		rows;
+
+	do
+	{
+		Datum		values[3] = {PointerGetDatum(key->item), PointerGetDatum(key->location), Int32GetDatum(batch)};
+		Waiting    *waiting;
+		Changes		changes;
+
+		rows = EngineExecute(engine, &read_front, values, NULL);
+		waiting = CopyWaiting(rows);
+		ChangesInit(&changes);
+		for (uint64 i = 0; i < rows && supply.current < count; i++)
+			used = NumericAdd(used, FillRow(engine, key, &waiting[i], &supply, waiting[i].remaining, &changes));
+		ChangesWrite(engine, &write_fills, &changes);
+		if (rows < (uint64) batch)
+			break;
+		batch = Min(batch * 8, LARGEST_BATCH);
+	} while (supply.current < count);
+	return used;
+}
+
+/*
+ * Serves the queue with what is available, by hand or because allocation is
+ * automatic again; at most "limit" units (NULL: all).  Returns how much.
+ */
+Numeric
+QueueServeAvailable(Engine *engine, const StockKey *key, Numeric limit)
+{
+	Numeric		wanted = QueueWaiting(engine, key);
+	Source		source = {0, "allocate", NULL, GetCurrentTransactionStartTimestamp(), NULL};
+
+	if (limit != NULL)
+		wanted = NumericLeast(wanted, limit);
+	source.quantity = NumericSign(wanted) > 0 ? StockTakeUpTo(engine, key, wanted) : NumericZero();
+	if (NumericSign(source.quantity) > 0)
+		(void) QueueServe(engine, key, &source, 1);
+	return source.quantity;
+}
+
+/* Fills waiting units of one line, out of turn: a decision taken by people. */
+void
+QueueFillLine(Engine *engine, const StockKey *key, text *order_id, int64 line_no, const Source *source)
+{
+	Datum		values[4] = {PointerGetDatum(key->item), PointerGetDatum(key->location), PointerGetDatum(order_id), Int64GetDatum(line_no)};
+	Source		own = *source;
+	Supply		supply = {&own, 1, 0, source->quantity};
+	uint64		rows = EngineExecute(engine, &read_line, values, NULL);
+	Waiting    *waiting = CopyWaiting(rows);
+	Changes		changes;
+
+	ChangesInit(&changes);
+	for (uint64 i = 0; i < rows && supply.current == 0; i++)
+		(void) FillRow(engine, key, &waiting[i], &supply, waiting[i].remaining, &changes);
+	if (supply.current == 0)
+		elog(ERROR, "order line \"%s\"/" INT64_FORMAT " does not wait for that many units",
+			 text_to_cstring(order_id), line_no);
+	ChangesWrite(engine, &write_fills, &changes);
+}
+
+/* Units that wait. */
+Numeric
+QueueWaiting(Engine *engine, const StockKey *key)
+{
+	static const LedgerQuery query = {
+		"SELECT coalesce(sum(remaining), 0) FROM @.backorder"
+		" WHERE item = $1 AND location = $2 AND closed_at IS NULL",
+		2, {TEXTOID, TEXTOID}
+	};
+	Datum		values[2] = {PointerGetDatum(key->item), PointerGetDatum(key->location)};
+
+	(void) EngineExecute(engine, &query, values, NULL);
+	return ResultNumeric(0, 1);
+}
+
+/* The open backorders of these lines; "*owner" tells to which share each belongs. */
+static Waiting *
+ReadShares(Engine *engine, const StockKey *key, Share **shares, int count, uint64 *rows, int **owner)
+{
+	Datum		values[4] = {PointerGetDatum(key->item), PointerGetDatum(key->location)};
+	Column		order_ids;
+	Column		line_nos;
+	Waiting    *waiting;
+
+	ColumnInit(&order_ids, TEXTOID);
+	ColumnInit(&line_nos, INT8OID);
+	for (int i = 0; i < count; i++)
+	{
+		ColumnAdd(&order_ids, PointerGetDatum(shares[i]->order_id));
+		ColumnAdd(&line_nos, Int64GetDatum(shares[i]->line_no));
+		shares[i]->waiting = NumericZero();
+	}
+	values[2] = ColumnArray(&order_ids);
+	values[3] = ColumnArray(&line_nos);
+	*rows = EngineExecute(engine, &read_lines, values, NULL);
+	waiting = CopyWaiting(*rows);
+	*owner = palloc(sizeof(int) * Max(*rows, 1));
+	for (uint64 i = 0; i < *rows; i++)
+		(*owner)[i] = ResultInt32(i, 9) - 1;
+	return waiting;
+}
+
+/* How many units each line waits for. */
+void
+QueueWaitingOf(Engine *engine, const StockKey *key, Share **shares, int count)
+{
+	uint64		rows;
+	int		   *owner;
+	Waiting    *waiting = ReadShares(engine, key, shares, count, &rows, &owner);
+
+	for (uint64 i = 0; i < rows; i++)
+		shares[owner[i]]->waiting = NumericAdd(shares[owner[i]]->waiting, waiting[i].remaining);
+}
+
+static void
+JournalReleased(Engine *engine, const StockKey *key, const Share *share, Numeric quantity)
+{
+	Entry		entry;
+
+	memset(&entry, 0, sizeof(entry));
+	entry.kind = "released";
+	entry.cause = share->cause;
+	entry.order_id = share->order_id;
+	entry.line_no = share->line_no;
+	entry.key = key;
+	entry.quantity = quantity;
+	entry.reason = share->reason;
+	entry.happened_at = GetCurrentTransactionStartTimestamp();
+	JournalAdd(engine, &entry);
+}
+
+/*
+ * Each line gives up its quantity, what waits first (the latest episode first),
+ * then what is allocated.  Returns the allocated units that are free now; slots
+ * are the caller's.
+ */
+Numeric
+QueueGiveUp(Engine *engine, const StockKey *key, Share **shares, int count)
+{
+	uint64		rows;
+	int		   *owner;
+	Waiting    *waiting = ReadShares(engine, key, shares, count, &rows, &owner);
+	Numeric		released = NumericZero();
+	Changes		changes;
+
+	ChangesInit(&changes);
+	for (uint64 i = 0; i < rows; i++)
+	{
+		Share	   *share = shares[owner[i]];
+		Numeric		part = NumericLeast(waiting[i].remaining, NumericSubtract(share->quantity, share->waiting));
+		Source		source = {0, share->cause, part, GetCurrentTransactionStartTimestamp(), share->reason};
+
+		if (NumericSign(part) <= 0)
+			continue;
+		share->waiting = NumericAdd(share->waiting, part);
+		ChangesAdd(&changes, waiting[i].backorder_id, part, source.at);
+		JournalWaiting(engine, "cancelled", key, &waiting[i], part, &source);
+	}
+	ChangesWrite(engine, &write_cancels, &changes);
+	for (int i = 0; i < count; i++)
+	{
+		Numeric		rest = NumericSubtract(shares[i]->quantity, shares[i]->waiting);
+
+		if (NumericSign(rest) <= 0)
+			continue;
+		JournalReleased(engine, key, shares[i], rest);
+		released = NumericAdd(released, rest);
+	}
+	return released;
+}
+
+static const LedgerQuery open_backorders = {
+	"INSERT INTO @.backorder (order_id, line_no, item, location, quantity, remaining, cancelled,"
+	" cause, claim_at, priority, rank_at, rules, opened_at, closed_at, outcome)"
+	" SELECT order_id, line_no, item, location, quantity, CASE WHEN lost THEN 0 ELSE quantity END,"
+	" CASE WHEN lost THEN quantity ELSE 0 END, cause, claim_at, priority, rank_at, rules::text[],"
+	" opened_at, CASE WHEN lost THEN opened_at END, CASE WHEN lost THEN 'cancelled' END"
+	" FROM unnest($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12) WITH ORDINALITY"
+	" AS c (order_id, line_no, item, location, quantity, lost, cause, claim_at, priority, rank_at,"
+	" rules, opened_at, n) ORDER BY n RETURNING backorder_id",
+	12, {TEXTARRAYOID, INT8ARRAYOID, TEXTARRAYOID, TEXTARRAYOID, NUMERICARRAYOID, BOOLARRAYOID,
+	TEXTARRAYOID, TIMESTAMPTZARRAYOID, INT4ARRAYOID, TIMESTAMPTZARRAYOID, TEXTARRAYOID,
+	TIMESTAMPTZARRAYOID}
+};
+
+static const Oid open_types[] = {
+	TEXTOID, INT8OID, TEXTOID, TEXTOID, NUMERICOID, BOOLOID, TEXTOID, TIMESTAMPTZOID, INT4OID,
+	TIMESTAMPTZOID, TEXTOID, TIMESTAMPTZOID
+};
+
+static void
+JournalOpened(Engine *engine, Claim *claim)
+{
+	Waiting		row = {claim->backorder_id, claim->order_id, claim->line_no, claim->shortage,
+	claim->priority, claim->rank_at, claim->rules, claim->opened_at};
+	Source		source = {claim->move_id, claim->cause, claim->shortage, claim->opened_at, claim->reason};
+
+	JournalWaiting(engine, "backordered", claim->key, &row, claim->shortage, &source);
+	if (claim->on_short != SHORT_CANCEL)
+		return;
+	source.cause = "on_short";
+	JournalWaiting(engine, "cancelled", claim->key, &row, claim->shortage, &source);
+}
+
+/*
+ * Opens a backorder for the shortage of each (ranked) claim, in the given order.
+ * One whose line says "cancel" is opened and closed at once: a lost sale.
+ */
+void
+QueueOpen(Engine *engine, Claim **claims, int count)
+{
+	Column		column[lengthof(open_types)];
+	Datum		values[lengthof(open_types)];
+
+	if (count == 0)
+		return;
+	for (int i = 0; i < (int) lengthof(open_types); i++)
+		ColumnInit(&column[i], open_types[i]);
+	for (int i = 0; i < count; i++)
+	{
+		Claim	   *claim = claims[i];
+		Column	   *next = column;
+
+		ColumnAdd(next++, PointerGetDatum(claim->order_id));
+		ColumnAdd(next++, Int64GetDatum(claim->line_no));
+		ColumnAdd(next++, PointerGetDatum(claim->key->item));
+		ColumnAdd(next++, PointerGetDatum(claim->key->location));
+		ColumnAdd(next++, NumericGetDatum(claim->shortage));
+		ColumnAdd(next++, BoolGetDatum(claim->on_short == SHORT_CANCEL));
+		ColumnAdd(next++, CStringGetTextDatum(claim->cause));
+		ColumnAdd(next++, TimestampTzGetDatum(claim->claim_at));
+		ColumnAdd(next++, Int32GetDatum(claim->priority));
+		ColumnAdd(next++, TimestampTzGetDatum(claim->rank_at));
+		ColumnAdd(next++, RulesText(claim->rules));
+		ColumnAdd(next++, TimestampTzGetDatum(claim->opened_at));
+		Assert(next == column + lengthof(open_types));
+	}
+	for (int i = 0; i < (int) lengthof(open_types); i++)
+		values[i] = ColumnArray(&column[i]);
+	if (EngineExecute(engine, &open_backorders, values, NULL) != (uint64) count)
+		ereport(ERROR,
+				(errcode(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE),
+				 errmsg("a trigger on table \"backorder\" has kept a row from being inserted")));
+	for (int i = 0; i < count; i++)
+		claims[i]->backorder_id = ResultInt64(i, 1);
+	for (int i = 0; i < count; i++)
+		JournalOpened(engine, claims[i]);
+}
+
+static const LedgerQuery rerank = {
+	"WITH ranked AS (SELECT b.backorder_id, coalesce(max(r.priority), 0) + i.priority AS priority,"
+	" b.claim_at - coalesce(sum(r.head_start), '0') AS rank_at,"
+	" coalesce(array_agg(r.name ORDER BY r.name) FILTER (WHERE r.name IS NOT NULL), '{}') AS rules"
+	" FROM unnest($3, $4) AS k (order_id, line_no)"
+	" JOIN @.backorder AS b ON b.order_id = k.order_id AND b.line_no = k.line_no"
+	" JOIN @.rule_input AS i ON i.order_id = b.order_id AND i.line_no = b.line_no"
+	" LEFT JOIN @.priority_rule AS r ON (r.valid_from <= b.claim_at) IS NOT FALSE"
+	" AND (b.claim_at < r.valid_to) IS NOT FALSE"
+	" AND jsonb_path_match(i.line, r.condition, '{}', true)"
+	" WHERE b.item = $1 AND b.location = $2 AND b.closed_at IS NULL"
+	" GROUP BY b.backorder_id, i.priority)"
+	" UPDATE @.backorder AS b SET priority = n.priority, rank_at = n.rank_at, rules = n.rules"
+	" FROM ranked AS n WHERE b.backorder_id = n.backorder_id"
+	" AND (b.priority, b.rank_at, b.rules) IS DISTINCT FROM (n.priority, n.rank_at, n.rules)"
+	" RETURNING b.backorder_id, b.order_id, b.line_no, b.remaining, b.priority, b.rank_at, b.rules, b.opened_at",
+	4, {TEXTOID, TEXTOID, TEXTARRAYOID, INT8ARRAYOID}
+};
+
+/* Ranks what these (distinct) lines wait for by the rules as they are now; returns how many moved. */
+int64
+QueueRerank(Engine *engine, const StockKey *key, const Column *order_ids, const Column *line_nos)
+{
+	Datum		values[4] = {PointerGetDatum(key->item), PointerGetDatum(key->location), ColumnArray(order_ids), ColumnArray(line_nos)};
+	uint64		rows = EngineExecute(engine, &rerank, values, NULL);
+	Waiting    *waiting = CopyWaiting(rows);
+	Source		source = {0, "rerank", NULL, GetCurrentTransactionStartTimestamp(), NULL};
+
+	for (uint64 i = 0; i < rows; i++)
+		JournalWaiting(engine, "reranked", key, &waiting[i], waiting[i].remaining, &source);
+	return rows;
+}
