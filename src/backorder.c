@@ -10,7 +10,8 @@
  *	  rule, queue, place, loss	who waits, who gets, who loses
  *	  pending, line, fact, journal	order lines and what is written about them
  *	  work						groups of work, in lock order
- *	  order, edit, move, master, guard, status	the triggers
+ *	  order, intent, edit, move, flow	the triggers on orders and stock
+ *	  master, guard, status		the other triggers
  *	  hand, admin, kpi			the functions
  */
 #include "backorder.h"

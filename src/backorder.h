@@ -375,6 +375,27 @@ extern LOCKMODE DemandGateMode(Engine *engine, void *demand);
 extern void DemandUnderGate(Engine *engine, void *demand, LOCKMODE mode);
 extern int	DemandSettle(Engine *engine, Claim **claims, int count);
 
+/* intent.c: what an UPDATE of an order line means */
+typedef struct Edit
+{
+	Line		before;
+	Line		after;
+	bool		entered;		/* it was demand before, or had been */
+	bool		enters;			/* it becomes demand, first time or again */
+	bool		held;			/* it is put on hold */
+	bool		ranked_anew;
+	Numeric		given;			/* units of demand given up */
+	Numeric		asked;			/* units of demand to be placed */
+} Edit;
+
+extern void EditJudge(Edit *edit);
+extern bool EditSamePlace(const Edit *edit);
+extern const char *EditCauseOfGiving(const Edit *edit);
+extern const char *EditCauseOfAsking(const Edit *edit);
+extern void EditRecordFacts(Engine *engine, const Edit *edit);
+extern void EditJournal(Engine *engine, const Edit *edit, const StockKey *key);
+extern void EditCheckFirm(Engine *engine, const Edit *edit);
+
 /* loss.c: taking allocated units away */
 typedef struct Loss
 {
@@ -387,6 +408,53 @@ typedef struct Loss
 } Loss;
 
 extern void LossTake(Engine *engine, const StockKey *key, Numeric quantity, const Loss *loss);
+
+/* flow.c: what moves do */
+typedef enum MoveKind
+{
+	MOVE_IN,
+	MOVE_OUT,
+	MOVE_SHIPMENT,
+	MOVE_REVERSAL
+} MoveKind;
+
+/* An order line that the statement ships from or gives back to. */
+typedef struct MoveLine
+{
+	Share		share;			/* its key; units that wait */
+	text	   *item;
+	text	   *location;
+	Numeric		open;
+	Numeric		shipped;
+	Numeric		firm;
+	bool		on_hold;
+	TimestampTz entered_at;
+} MoveLine;
+
+typedef struct Move
+{
+	int64		move_id;
+	char	   *kind_name;
+	MoveKind	kind;
+	text	   *item;
+	text	   *location;
+	Numeric		quantity;		/* positive */
+	text	   *order_id;		/* NULL: none */
+	int64		line_no;
+	TimestampTz moved_at;
+	MoveLine   *line;			/* of a shipment or its reversal */
+} Move;
+
+typedef struct MoveGroup
+{
+	StockKey	key;			/* first: a group of work */
+	Move	  **moves;
+	int			count;
+} MoveGroup;
+
+extern const WorkOps move_work;
+extern void MoveRefuse(Engine *engine, int code, const Move *move, const char *message,
+					   const char *detail, const char *constraint);
 
 /* journal.c */
 extern Datum RulesText(Datum rules);

@@ -2,8 +2,7 @@
  * edit.c
  *	  Changes of order lines.
  *
- *	  What must always be true: a line enters as demand once, and the facts of
- *	  that moment never change; what a line gives up is taken from its waiting
+ *	  What must always be true: what a line gives up is taken from its waiting
  *	  part first, then from its allocation, which goes to the queue and never back
  *	  to the line; what it asks for in addition is placed like a new line.  Within
  *	  a statement, all that is given up at one item and location comes before all
@@ -13,19 +12,6 @@
 
 #include "catalog/pg_type.h"
 #include "utils/tuplestore.h"
-
-/* What one row of an UPDATE means. */
-typedef struct Edit
-{
-	Line		before;
-	Line		after;
-	bool		entered;		/* it was demand before, or had been */
-	bool		enters;			/* it becomes demand, first time or again */
-	bool		held;			/* it is put on hold */
-	bool		ranked_anew;
-	Numeric		given;			/* units of demand given up */
-	Numeric		asked;			/* units of demand to be placed */
-} Edit;
 
 /* What a statement does to one item at one location. */
 typedef struct EditGroup
@@ -49,106 +35,6 @@ typedef struct EditStatement
 	Claim	  **claims;
 	int			claim_count;
 } EditStatement;
-
-static void
-RefuseEdit(const Edit *edit, const char *what, const char *hint)
-{
-	ereport(ERROR,
-			(errcode(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE),
-			 errmsg("%s of order line \"%s\"/" INT64_FORMAT " cannot be changed", what,
-					text_to_cstring(edit->before.order_id), edit->before.line_no),
-			 errhint("%s", hint)));
-}
-
-static bool
-SameNumber(Numeric a, Numeric b)
-{
-	return a == NULL || b == NULL ? a == b : NumericCompare(a, b) == 0;
-}
-
-/* What no UPDATE may do. */
-static void
-CheckEdit(const Edit *edit)
-{
-	const Line *before = &edit->before;
-	const Line *after = &edit->after;
-
-	if (TextCompare(before->order_id, after->order_id) != 0 || before->line_no != after->line_no)
-		RefuseEdit(edit, "the key", "Cancel this line and add another.");
-	if (!SameNumber(before->shipped, after->shipped) ||
-		!SameNumber(before->backordered_at_entry, after->backordered_at_entry) ||
-		!SameNumber(before->entered_quantity, after->entered_quantity) ||
-		before->has_entered_at != after->has_entered_at || before->entered_at != after->entered_at ||
-		before->on_hold != after->on_hold)
-		RefuseEdit(edit, "a fact that the engine keeps",
-				   "Ship by inserting into stock_move or with ship(), hold a line with not_before; the other facts are frozen.");
-	if (NumericCompare(after->cancelled, before->cancelled) < 0)
-		RefuseEdit(edit, "what has been cancelled", "Add another line instead of undoing a cancellation.");
-	if (!edit->entered)
-		return;
-	if (TextCompare(before->item, after->item) != 0)
-		RefuseEdit(edit, "the item", "Cancel this line and add another.");
-	if (before->placed_at != after->placed_at)
-		RefuseEdit(edit, "placed_at", "The line has entered as demand; its time is a fact. Change its priority instead.");
-}
-
-static bool
-SamePlace(const Edit *edit)
-{
-	return TextCompare(edit->before.location, edit->after.location) == 0 &&
-		TextCompare(edit->before.item, edit->after.item) == 0;
-}
-
-/* From OLD and NEW: what is given up, what is asked for. */
-static void
-JudgeEdit(Edit *edit)
-{
-	Numeric		before = LineOpen(&edit->before);
-	Numeric		after;
-	Numeric		difference;
-
-	edit->entered = LineHasEntered(&edit->before);
-	CheckEdit(edit);
-	edit->held = !edit->before.on_hold && !LineIsDue(&edit->after);
-	edit->after.on_hold = false;
-	after = LineOpen(&edit->after);
-	edit->enters = edit->before.on_hold && LineIsDue(&edit->after) && NumericSign(after) > 0;
-	edit->after.on_hold = edit->held || (edit->before.on_hold && !edit->enters);
-	after = LineOpen(&edit->after);
-
-	edit->given = edit->asked = NumericZero();
-	if (!SamePlace(edit))
-	{
-		edit->given = before;
-		edit->asked = after;
-	}
-	else
-	{
-		difference = NumericSubtract(after, before);
-		if (NumericSign(difference) > 0)
-			edit->asked = difference;
-		else
-			edit->given = NumericNegate(difference);
-	}
-}
-
-static const char *
-CauseOfGiving(const Edit *edit)
-{
-	if (edit->held)
-		return "hold";
-	if (!SamePlace(edit))
-		return "move";
-	return NumericCompare(edit->after.cancelled, edit->before.cancelled) > 0 ? "cancel" : "lower";
-}
-
-static const char *
-CauseOfAsking(const Edit *edit)
-{
-	if (edit->enters)
-		return edit->entered ? "release" : "entry";
-	return SamePlace(edit) ? "raise" : "move";
-}
 
 /* The pairs of OLD and NEW that matter; both tables have them in the same order. */
 static void
@@ -176,7 +62,7 @@ ReadEdits(Engine *engine, EditStatement *statement, const AttrNumber *attnum)
 		LineCopy(&edit->before);
 		LineCopy(&edit->after);
 		edit->ranked_anew = LineRankChanged(before, after, attnum);
-		JudgeEdit(edit);
+		EditJudge(edit);
 		if (statement->count == capacity)
 			statement->edits = repalloc_huge(statement->edits, sizeof(Edit *) * (capacity *= 2));
 		statement->edits[statement->count++] = edit;
@@ -250,7 +136,7 @@ GiveShare(EditGroup *group, Edit *edit)
 	share->order_id = edit->before.order_id;
 	share->line_no = edit->before.line_no;
 	share->quantity = edit->given;
-	share->cause = CauseOfGiving(edit);
+	share->cause = EditCauseOfGiving(edit);
 	share->reason = strcmp(share->cause, "cancel") == 0 ? edit->after.cancel_reason : NULL;
 	group->given = group->given == NULL ? palloc(sizeof(Share *)) :
 		repalloc_huge(group->given, sizeof(Share *) * (group->given_count + 1));
@@ -270,7 +156,7 @@ ClaimOfEdit(EditGroup *group, Edit *edit, int position)
 	claim->key = &group->key;
 	claim->demand = group->demand;
 	claim->quantity = edit->asked;
-	claim->cause = CauseOfAsking(edit);
+	claim->cause = EditCauseOfAsking(edit);
 	claim->at_entry = edit->enters && !edit->entered;
 	claim->claim_at = claim->at_entry ? LineEntryTime(&edit->after) : GetCurrentTransactionStartTimestamp();
 	claim->opened_at = claim->claim_at;
@@ -295,7 +181,7 @@ FillGroups(EditStatement *statement, EditGroup **groups)
 			statement->claims[statement->claim_count++] = ClaimOfEdit(to, edit, i);
 		else if (!edit->entered && to->demand == NULL)
 			to->demand = DemandCreate(&to->key);	/* its item may be another */
-		if (edit->ranked_anew && !edit->before.on_hold && !edit->held && SamePlace(edit))
+		if (edit->ranked_anew && !edit->before.on_hold && !edit->held && EditSamePlace(edit))
 		{
 			if (to->rank_order_ids.type == InvalidOid)
 			{
@@ -401,81 +287,6 @@ static const WorkOps edit_work = {
 	EditSeemsGateless, EditWithoutGate, EditGateMode, EditUnderGate
 };
 
-/* What the line must remember of its entry, and whether it is on hold. */
-static void
-RecordFacts(Engine *engine, const Edit *edit)
-{
-	const Line *before = &edit->before;
-	const Line *after = &edit->after;
-	Fact		fact;
-	bool		write = false;
-
-	FactInit(&fact, edit->after.order_id, edit->after.line_no);
-	if (edit->held || edit->enters)
-	{
-		fact.on_hold = edit->held;
-		write = true;
-	}
-	if (edit->entered && !before->has_entered_at && LineEntryTime(before) != LineEntryTime(after))
-	{
-		fact.entered_at = LineEntryTime(before);
-		fact.has_entered_at = write = true;
-	}
-	if (edit->held && !before->has_entered_at)
-	{
-		fact.entered_at = LineEntryTime(before);
-		fact.has_entered_at = write = true;
-	}
-	if (edit->entered && before->entered_quantity == NULL && !SameNumber(before->quantity, after->quantity))
-	{
-		fact.entered_quantity = before->quantity;
-		write = true;
-	}
-	if (edit->enters && !edit->entered && NumericSign(after->cancelled) > 0)
-	{
-		fact.entered_quantity = NumericSubtract(after->quantity, after->cancelled);
-		write = true;
-	}
-	if (write)
-		FactAdd(engine, &fact);
-}
-
-static void
-JournalEdit(Engine *engine, const Edit *edit, const StockKey *key)
-{
-	Entry		entry;
-
-	memset(&entry, 0, sizeof(entry));
-	entry.order_id = edit->after.order_id;
-	entry.line_no = edit->after.line_no;
-	entry.key = key;
-	entry.happened_at = GetCurrentTransactionStartTimestamp();
-	if (edit->held)
-	{
-		entry.kind = "held";
-		entry.cause = "hold";
-		entry.quantity = LineOpen(&edit->before);
-	}
-	else if (edit->enters)
-	{
-		entry.kind = "entered";
-		entry.cause = CauseOfAsking(edit);
-		entry.quantity = edit->asked;
-		if (!edit->entered)
-			entry.happened_at = LineEntryTime(&edit->after);
-	}
-	else if (NumericSign(edit->asked) > 0 && SamePlace(edit))
-	{
-		entry.kind = "changed";
-		entry.cause = "raise";
-		entry.quantity = edit->asked;
-	}
-	else
-		return;
-	if (NumericSign(entry.quantity) > 0)
-		JournalAdd(engine, &entry);
-}
-
 /* Claims on demands that stock did not cover, with the policy that was found under the gate. */
 static void
 SettleClaims(Engine *engine, EditStatement *statement)
@@ -493,36 +304,6 @@ SettleClaims(Engine *engine, EditStatement *statement)
 		statement->claims[count++] = claim;
 	}
 	(void) DemandSettle(engine, statement->claims, count);
-}
-
-/* Units that are picked must be allocated: where they are, and not on hold. */
-static void
-CheckFirm(Engine *engine, const Edit *edit)
-{
-	StockKey	key;
-	Share		share;
-	Share	   *shares = &share;
-	Numeric		allocated;
-
-	if (NumericSign(edit->after.firm) == 0)
-		return;
-	StockKeyInit(&key, edit->after.item, edit->after.location);
-	memset(&share, 0, sizeof(share));
-	share.order_id = edit->after.order_id;
-	share.line_no = edit->after.line_no;
-	QueueWaitingOf(engine, &key, &shares, 1);
-	allocated = NumericSubtract(LineOpen(&edit->after), share.waiting);
-	if (SamePlace(edit) && NumericCompare(edit->after.firm, allocated) <= 0)
-		return;
-	ereport(ERROR,
-			(errcode(ERRCODE_CHECK_VIOLATION),
-			 errmsg("firm units of order line \"%s\"/" INT64_FORMAT " must be allocated where they are",
-					text_to_cstring(edit->after.order_id), edit->after.line_no),
-			 errdetail("%s firm, %s allocated.", NumericText(edit->after.firm), NumericText(allocated)),
-			 errhint("Lower firm first."),
-			 err_generic_string(PG_DIAG_SCHEMA_NAME, engine->ledger.name),
-			 err_generic_string(PG_DIAG_TABLE_NAME, "order_line"),
-			 err_generic_string(PG_DIAG_CONSTRAINT_NAME, "order_line_firm_allocated")));
 }
 
 static void
@@ -544,13 +325,13 @@ EditLines(Engine *engine, void *argument)
 	{
 		Edit	   *edit = statement.edits[i];
 
-		RecordFacts(engine, edit);
-		JournalEdit(engine, edit, &FindGroup(groups, statement.group_count,
+		EditRecordFacts(engine, edit);
+		EditJournal(engine, edit, &FindGroup(groups, statement.group_count,
 											 edit->after.item, edit->after.location)->key);
 	}
 	SettleClaims(engine, &statement);
 	for (int i = 0; i < statement.count; i++)
-		CheckFirm(engine, statement.edits[i]);
+		EditCheckFirm(engine, statement.edits[i]);
 }
 
 /*

@@ -1,11 +1,10 @@
 /*
  * move.c
- *	  Physical movements of stock.
+ *	  Statements that insert stock moves.
  *
- *	  What must always be true: on hand is the signed sum of the moves and never
- *	  below what is allocated; what comes in serves the queue first and only the
- *	  rest becomes available; what the warehouse reports as done is accepted as
- *	  far as the line's open quantity and the stock on hand allow.
+ *	  What must always be true: a move that names an order line names one that
+ *	  exists, and its item and location; the lines are locked, in the order of
+ *	  their keys, before any gate.
  */
 #include "backorder.h"
 
@@ -13,48 +12,6 @@
 #include "catalog/pg_type.h"
 #include "utils/memutils.h"
 #include "utils/tuplestore.h"
-
-typedef enum MoveKind
-{
-	MOVE_IN,
-	MOVE_OUT,
-	MOVE_SHIPMENT,
-	MOVE_REVERSAL
-} MoveKind;
-
-/* An order line that the statement ships from or gives back to. */
-typedef struct MoveLine
-{
-	Share		share;			/* its key; units that wait */
-	text	   *item;
-	text	   *location;
-	Numeric		open;
-	Numeric		shipped;
-	Numeric		firm;
-	bool		on_hold;
-	TimestampTz entered_at;
-} MoveLine;
-
-typedef struct Move
-{
-	int64		move_id;
-	char	   *kind_name;
-	MoveKind	kind;
-	text	   *item;
-	text	   *location;
-	Numeric		quantity;		/* positive */
-	text	   *order_id;		/* NULL: none */
-	int64		line_no;
-	TimestampTz moved_at;
-	MoveLine   *line;			/* of a shipment or its reversal */
-} Move;
-
-typedef struct MoveGroup
-{
-	StockKey	key;			/* first: a group of work */
-	Move	  **moves;
-	int			count;
-} MoveGroup;
 
 typedef struct MoveStatement
 {
@@ -223,20 +180,6 @@ LockLines(Engine *engine, MoveStatement *statement)
 	PendingRefuse(engine, &order_ids, &line_nos);
 }
 
-static void
-RefuseMove(Engine *engine, int code, const Move *move, const char *message, const char *detail,
-		   const char *constraint)
-{
-	ereport(ERROR,
-			(errcode(code),
-			 errmsg("%s of order line \"%s\"/" INT64_FORMAT " %s", move->kind_name,
-					text_to_cstring(move->order_id), move->line_no, message),
-			 errdetail("%s", detail),
-			 err_generic_string(PG_DIAG_SCHEMA_NAME, engine->ledger.name),
-			 err_generic_string(PG_DIAG_TABLE_NAME, "stock_move"),
-			 err_generic_string(PG_DIAG_CONSTRAINT_NAME, constraint)));
-}
-
 /* Every move that names a line must name one that exists, and its item and location. */
 static void
 MatchLines(Engine *engine, MoveStatement *statement)
@@ -249,246 +192,18 @@ MatchLines(Engine *engine, MoveStatement *statement)
 			continue;
 		move->line = FindLine(statement, move->order_id, move->line_no);
 		if (move->line == NULL)
-			RefuseMove(engine, ERRCODE_FOREIGN_KEY_VIOLATION, move, "names a line that does not exist",
+			MoveRefuse(engine, ERRCODE_FOREIGN_KEY_VIOLATION, move, "names a line that does not exist",
 					   "There is no such order line.", "stock_move_order_line_fkey");
 		if (TextCompare(move->line->item, move->item) != 0)
-			RefuseMove(engine, ERRCODE_CHECK_VIOLATION, move, "is of another item than the line",
+			MoveRefuse(engine, ERRCODE_CHECK_VIOLATION, move, "is of another item than the line",
 					   "Leave out item and location, and they are the line's.", "stock_move_item_of_line");
 		if (move->kind != MOVE_SHIPMENT && move->kind != MOVE_REVERSAL)
 			continue;
 		if (TextCompare(move->line->location, move->location) != 0)
-			RefuseMove(engine, ERRCODE_CHECK_VIOLATION, move, "is at another location than the line",
+			MoveRefuse(engine, ERRCODE_CHECK_VIOLATION, move, "is at another location than the line",
 					   "Change the line's location first, or leave it out.", "stock_move_location_of_line");
 	}
 }
-
-/* May these units leave for this line?  "allocated" of them need not. */
-static void
-CheckShipment(Engine *engine, const Move *move)
-{
-	const MoveLine *line = move->line;
-
-	if (line->on_hold)
-		RefuseMove(engine, ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE, move, "cannot be: the line is on hold",
-				   "Let the line go first by setting not_before to NULL or to a time that has come.",
-				   "stock_move_line_on_hold");
-	if (NumericCompare(move->quantity, line->open) > 0)
-		RefuseMove(engine, ERRCODE_CHECK_VIOLATION, move, "is more than is open",
-				   psprintf("%s to be shipped, %s open.", NumericText(move->quantity), NumericText(line->open)),
-				   "stock_move_open_quantity");
-}
-
-static void
-JournalMove(Engine *engine, const StockKey *key, const Move *move, const char *kind)
-{
-	Entry		entry;
-
-	memset(&entry, 0, sizeof(entry));
-	entry.kind = kind;
-	entry.cause = move->kind_name;
-	entry.order_id = move->order_id;
-	entry.line_no = move->line_no;
-	entry.key = key;
-	entry.quantity = move->quantity;
-	entry.move_id = move->move_id;
-	entry.happened_at = move->moved_at;
-	JournalAdd(engine, &entry);
-}
-
-/* The line's own books, after units left (or came back: a negative quantity). */
-static void
-RecordShipped(Engine *engine, const Move *move, Numeric quantity)
-{
-	Fact		fact;
-	MoveLine   *line = move->line;
-
-	FactInit(&fact, move->order_id, move->line_no);
-	fact.shipped = quantity;
-	FactAdd(engine, &fact);
-	line->shipped = NumericAdd(line->shipped, quantity);
-	line->open = NumericSubtract(line->open, quantity);
-}
-
-/* Reads what the group's lines wait for. */
-static void
-ReadWaiting(Engine *engine, MoveGroup *group)
-{
-	Share	  **shares = palloc(sizeof(Share *) * group->count);
-	int			count = 0;
-
-	for (int i = 0; i < group->count; i++)
-		if (group->moves[i]->line != NULL)
-		{
-			Share	   *share = &group->moves[i]->line->share;
-			bool		known = false;
-
-			for (int j = 0; j < count && !known; j++)
-				known = shares[j] == share;
-			if (!known)
-				shares[count++] = share;
-		}
-	QueueWaitingOf(engine, &group->key, shares, count);
-	pfree(shares);
-}
-
-/* Does the group only ship what is allocated? */
-static bool
-MoveSeemsGateless(Engine *engine, void *argument)
-{
-	MoveGroup  *group = argument;
-
-	for (int i = 0; i < group->count; i++)
-		if (group->moves[i]->kind != MOVE_SHIPMENT)
-			return false;
-	ReadWaiting(engine, group);
-	for (int i = 0; i < group->count; i++)
-	{
-		Numeric		wanted = NumericZero();
-		MoveLine   *line = group->moves[i]->line;
-
-		for (int j = 0; j <= i; j++)
-			if (group->moves[j]->line == line)
-				wanted = NumericAdd(wanted, group->moves[j]->quantity);
-		if (line->on_hold || NumericCompare(wanted, NumericSubtract(line->open, line->share.waiting)) > 0)
-			return false;
-	}
-	return true;
-}
-
-/*
- * Allocated units leave.  Our lock on the line keeps its allocation: only fills
- * can change what it waits for, and they add to it.
- */
-static bool
-MoveWithoutGate(Engine *engine, void *argument)
-{
-	MoveGroup  *group = argument;
-	Numeric		total = NumericZero();
-
-	if (!MoveSeemsGateless(engine, group))
-		return false;
-	for (int i = 0; i < group->count; i++)
-	{
-		total = NumericAdd(total, group->moves[i]->quantity);
-		RecordShipped(engine, group->moves[i], group->moves[i]->quantity);
-		JournalMove(engine, &group->key, group->moves[i], "shipped");
-	}
-	StockShip(engine, &group->key, total);
-	return true;
-}
-
-static LOCKMODE
-MoveGateMode(Engine *engine, void *group)
-{
-	return ExclusiveLock;
-}
-
-/* A run of moves that bring stock in serves the queue, then the slots. */
-static void
-PutIn(Engine *engine, MoveGroup *group, Source *sources, int *count, bool auto_allocate)
-{
-	Numeric		total = NumericZero();
-	Numeric		used = NumericZero();
-
-	if (*count == 0)
-		return;
-	for (int i = 0; i < *count; i++)
-		total = NumericAdd(total, sources[i].quantity);
-	if (auto_allocate)
-		used = QueueServe(engine, &group->key, sources, *count);
-	StockPut(engine, &group->key, NumericSubtract(total, used), used);
-	*count = 0;
-}
-
-static void
-TakeOut(Engine *engine, MoveGroup *group, const Move *move)
-{
-	Loss		loss = {"loss", move->move_id, move->moved_at, NULL, NULL, 0};
-	Numeric		rest = NumericSubtract(move->quantity, StockRemoveUpTo(engine, &group->key, move->quantity));
-
-	if (NumericSign(rest) <= 0)
-		return;
-	LossTake(engine, &group->key, rest, &loss);
-	StockPut(engine, &group->key, NumericZero(), NumericNegate(rest));
-}
-
-/*
- * A shipment, whether it was allocated or not.  Units that the line does not hold
- * are found like a loss: what is available, then the bottom of the ranking.
- */
-static void
-Ship(Engine *engine, MoveGroup *group, Move *move)
-{
-	MoveLine   *line = move->line;
-	Share	   *share = &line->share;
-	Numeric		missing;
-
-	CheckShipment(engine, move);
-	QueueWaitingOf(engine, &group->key, &share, 1);
-	missing = NumericSubtract(move->quantity, NumericSubtract(line->open, share->waiting));
-	if (NumericSign(missing) > 0)
-	{
-		Source		source = {move->move_id, "reallocated", missing, move->moved_at, NULL};
-		Loss		loss = {"reallocated", move->move_id, move->moved_at, NULL, move->order_id, move->line_no};
-		Numeric		rest = NumericSubtract(missing, StockTakeUpTo(engine, &group->key, missing));
-
-		if (NumericSign(rest) > 0)
-			LossTake(engine, &group->key, rest, &loss);
-		QueueFillLine(engine, &group->key, move->order_id, move->line_no, &source);
-	}
-	StockShip(engine, &group->key, move->quantity);
-	RecordShipped(engine, move, move->quantity);
-	JournalMove(engine, &group->key, move, "shipped");
-}
-
-/* Units come back to the line they left for; to the queue if it is on hold meanwhile. */
-static bool
-GiveBack(Engine *engine, MoveGroup *group, Move *move)
-{
-	if (NumericCompare(move->quantity, move->line->shipped) > 0)
-		RefuseMove(engine, ERRCODE_CHECK_VIOLATION, move, "is more than was shipped",
-				   psprintf("%s to be given back, %s shipped.", NumericText(move->quantity),
-							NumericText(move->line->shipped)),
-				   "stock_move_shipped_quantity");
-	RecordShipped(engine, move, NumericNegate(move->quantity));
-	JournalMove(engine, &group->key, move, "unshipped");
-	if (move->line->on_hold)
-		return false;
-	StockPut(engine, &group->key, NumericZero(), move->quantity);
-	return true;
-}
-
-static void
-MoveUnderGate(Engine *engine, void *argument, LOCKMODE mode)
-{
-	MoveGroup  *group = argument;
-	Source	   *sources = palloc(sizeof(Source) * group->count);
-	int			count = 0;
-	Policy		policy;
-
-	PolicyOfKey(engine, &group->key, "stock_move", &policy);
-	for (int i = 0; i < group->count; i++)
-	{
-		Move	   *move = group->moves[i];
-		Source		source = {move->move_id, move->kind_name, move->quantity, move->moved_at, NULL};
-
-		if (move->kind == MOVE_IN || (move->kind == MOVE_REVERSAL && !GiveBack(engine, group, move)))
-		{
-			sources[count++] = source;
-			continue;
-		}
-		PutIn(engine, group, sources, &count, policy.auto_allocate);
-		if (move->kind == MOVE_OUT)
-			TakeOut(engine, group, move);
-		else if (move->kind == MOVE_SHIPMENT)
-			Ship(engine, group, move);
-	}
-	PutIn(engine, group, sources, &count, policy.auto_allocate);
-}
-
-static const WorkOps move_work = {
-	MoveSeemsGateless, MoveWithoutGate, MoveGateMode, MoveUnderGate
-};
 
 static int
 MoveCompare(const void *a, const void *b)
@@ -580,6 +295,15 @@ CompleteMove(Engine *engine, void *argument)
 	nulls[1] = isnull[1] ? 'n' : ' ';
 	if (EngineExecute(engine, &query, values, nulls) == 0)
 		return;
+	if (!isnull[0] && ResultTextOrNull(0, 1) == NULL)
+		ereport(ERROR,
+				(errcode(ERRCODE_FOREIGN_KEY_VIOLATION),
+				 errmsg("the stock move names an order line that does not exist"),
+				 errdetail("There is no order line \"%s\"/" INT64_FORMAT ".",
+						   text_to_cstring(DatumGetTextPP(values[0])), DatumGetInt64(values[1])),
+				 err_generic_string(PG_DIAG_SCHEMA_NAME, engine->ledger.name),
+				 err_generic_string(PG_DIAG_TABLE_NAME, "stock_move"),
+				 err_generic_string(PG_DIAG_CONSTRAINT_NAME, "stock_move_order_line_fkey")));
 	for (int i = 0; i < 2; i++)
 	{
 		MemoryContext old;
