@@ -214,8 +214,8 @@ CREATE FUNCTION backorder.rerank(relation regclass, item text, customer text) RE
 	AS 'MODULE_PATHNAME', 'backorder_rerank';
 COMMENT ON FUNCTION backorder.rerank(regclass, text, text) IS
 	'Ranks what is waiting by the rules as they are now and returns how many backorders moved. Needs UPDATE on order_line.';
-CREATE FUNCTION backorder.require_line(relation regclass, order_id text, line_no bigint) RETURNS void
+CREATE FUNCTION backorder.lock_lines(relation regclass, order_id text, line_no bigint) RETURNS void
 	LANGUAGE c
-	AS 'MODULE_PATHNAME', 'backorder_require_line';
-COMMENT ON FUNCTION backorder.require_line(regclass, text, bigint) IS
-	'Error 23503 unless there is such an order line that the caller may see; line_no NULL: any line of the order.';
+	AS 'MODULE_PATHNAME', 'backorder_lock_lines';
+COMMENT ON FUNCTION backorder.lock_lines(regclass, text, bigint) IS
+	'Locks an order line, or all lines of an order (line_no NULL); error 23503 if the caller sees none. Needs SELECT on order_line, and INSERT on stock_move or UPDATE on order_line.';

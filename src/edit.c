@@ -179,8 +179,8 @@ FillGroups(EditStatement *statement, EditGroup **groups)
 			GiveShare(from, edit);
 		if (NumericSign(edit->asked) > 0)
 			statement->claims[statement->claim_count++] = ClaimOfEdit(to, edit, i);
-		else if (!edit->entered && to->demand == NULL)
-			to->demand = DemandCreate(&to->key);	/* its item may be another */
+		else if ((!edit->entered || !EditSamePlace(edit)) && to->demand == NULL)
+			to->demand = DemandCreate(&to->key);	/* it must exist all the same */
 		if (edit->ranked_anew && !edit->before.on_hold && !edit->held && EditSamePlace(edit))
 		{
 			if (to->rank_order_ids.type == InvalidOid)

@@ -370,44 +370,80 @@ backorder_move_allocation(PG_FUNCTION_ARGS)
 	PG_RETURN_NUMERIC(work.quantity);
 }
 
-/*
- * require_line(relation regclass, order_id text, line_no bigint): error 23503 unless
- * the caller sees such an order line; line_no NULL is any line of the order.
- */
-PG_FUNCTION_INFO_V1(backorder_require_line);
-Datum
-backorder_require_line(PG_FUNCTION_ARGS)
+/* Lines of an order that a function is about to work on. */
+typedef struct LineLock
+{
+	text	   *order_id;
+	int64		line_no;
+	bool		all;			/* of the order */
+} LineLock;
+
+static void
+LockLines(Engine *engine, void *argument)
+{
+	static const LedgerQuery query = {
+		"SELECT FROM @.order_line WHERE order_id = $1 AND (line_no = $2 OR $2 IS NULL)"
+		" ORDER BY order_id, line_no FOR NO KEY UPDATE",
+		2, {TEXTOID, INT8OID}
+	};
+	LineLock   *lock = argument;
+	Datum		values[2] = {PointerGetDatum(lock->order_id), Int64GetDatum(lock->line_no)};
+
+	(void) EngineExecute(engine, &query, values, lock->all ? " n" : NULL);
+}
+
+/* Does the caller see such a line? */
+static bool
+CallerSeesLine(const Ledger *ledger, const LineLock *lock)
 {
 	static const LedgerQuery query = {
 		"SELECT FROM @.order_line WHERE order_id OPERATOR(pg_catalog.=) $1"
 		" AND (line_no OPERATOR(pg_catalog.=) $2 OR $2 IS NULL) LIMIT 1",
 		2, {TEXTOID, INT8OID}
 	};
-	Ledger		ledger;
-	Datum		values[2];
-	char		nulls[2] = {' ', PG_ARGISNULL(2) ? 'n' : ' '};
+	Datum		values[2] = {PointerGetDatum(lock->order_id), Int64GetDatum(lock->line_no)};
 	bool		found;
+
+	if (SPI_connect() != SPI_OK_CONNECT)
+		elog(ERROR, "SPI_connect failed");
+	if (SPI_execute_plan(LedgerPlan(ledger, &query), values, lock->all ? " n" : NULL, false, 1) < 0)
+		elog(ERROR, "SPI_execute_plan failed");
+	found = SPI_processed > 0;
+	SPI_finish();
+	return found;
+}
+
+/*
+ * lock_lines(relation regclass, order_id text, line_no bigint): locks the line, or
+ * with line_no NULL all lines of the order, so that the next statement sees them as
+ * they are.  Needs SELECT on order_line, and INSERT on stock_move or UPDATE on
+ * order_line.  Errors: 23503 if the caller sees no such line, 42501.
+ */
+PG_FUNCTION_INFO_V1(backorder_lock_lines);
+Datum
+backorder_lock_lines(PG_FUNCTION_ARGS)
+{
+	Ledger		ledger;
+	LineLock	lock;
+	Oid			moves;
 
 	if (PG_ARGISNULL(0) || PG_ARGISNULL(1))
 		ereport(ERROR,
 				(errcode(ERRCODE_NULL_VALUE_NOT_ALLOWED), errmsg("order_id must not be NULL")));
 	LedgerOfTable(PG_GETARG_OID(0), &ledger);
-	values[0] = PG_GETARG_DATUM(1);
-	values[1] = PG_ARGISNULL(2) ? (Datum) 0 : PG_GETARG_DATUM(2);
-	if (SPI_connect() != SPI_OK_CONNECT)
-		elog(ERROR, "SPI_connect failed");
-	if (SPI_execute_plan(LedgerPlan(&ledger, &query), values, nulls, false, 1) < 0)
-		elog(ERROR, "SPI_execute_plan failed");
-	found = SPI_processed > 0;
-	SPI_finish();
-	if (!found && PG_ARGISNULL(2))
+	moves = LedgerTable(&ledger, "stock_move");
+	if (pg_class_aclcheck(moves, GetUserId(), ACL_INSERT) != ACLCHECK_OK &&
+		pg_attribute_aclcheck_all(LedgerTable(&ledger, "order_line"), GetUserId(), ACL_UPDATE,
+								  ACLMASK_ANY) != ACLCHECK_OK)
+		aclcheck_error(ACLCHECK_NO_PRIV, OBJECT_TABLE, "order_line");
+	lock.order_id = PG_GETARG_TEXT_PP(1);
+	lock.all = PG_ARGISNULL(2);
+	lock.line_no = lock.all ? 0 : PG_GETARG_INT64(2);
+	if (!CallerSeesLine(&ledger, &lock))
 		ereport(ERROR,
 				(errcode(ERRCODE_FOREIGN_KEY_VIOLATION),
-				 errmsg("there is no order \"%s\"", text_to_cstring(PG_GETARG_TEXT_PP(1)))));
-	if (!found)
-		ereport(ERROR,
-				(errcode(ERRCODE_FOREIGN_KEY_VIOLATION),
-				 errmsg("there is no order line \"%s\"/" INT64_FORMAT, text_to_cstring(PG_GETARG_TEXT_PP(1)),
-						PG_GETARG_INT64(2))));
+				 lock.all ? errmsg("there is no order \"%s\"", text_to_cstring(lock.order_id)) :
+				 errmsg("there is no order line \"%s\"/" INT64_FORMAT, text_to_cstring(lock.order_id), lock.line_no)));
+	EngineRun(&ledger, LockLines, &lock);
 	PG_RETURN_VOID();
 }

@@ -177,6 +177,14 @@ EditJournal(Engine *engine, const Edit *edit, const StockKey *key)
 		entry.cause = "raise";
 		entry.quantity = edit->asked;
 	}
+	else if (edit->after.on_hold && NumericCompare(edit->after.cancelled, edit->before.cancelled) > 0)
+	{
+		/* neither waiting nor allocated, so nothing else tells of it */
+		entry.kind = "cancelled";
+		entry.cause = "cancel";
+		entry.quantity = NumericSubtract(edit->after.cancelled, edit->before.cancelled);
+		entry.reason = edit->after.cancel_reason;
+	}
 	else
 		return;
 	if (NumericSign(entry.quantity) > 0)

@@ -6,8 +6,11 @@
 
 #include "catalog/pg_type.h"
 #include "utils/datum.h"
+#include "utils/guc.h"
 #include "utils/hsearch.h"
 #include "utils/memutils.h"
+#include "utils/plancache.h"
+#include "utils/resowner.h"
 #include "utils/snapmgr.h"
 
 typedef struct PlanKey
@@ -58,6 +61,30 @@ QueryText(const Ledger *ledger, const LedgerQuery *query)
 }
 
 /*
+ * Plans a query once and for all, so that it goes by the indexes whatever the
+ * size of the tables was when it was first needed: a ledger begins empty, and a
+ * plan made for empty tables would read them whole for the rest of the session.
+ * Each of our statements reads few rows by a key, or the front of the queue in
+ * its order.
+ */
+static void
+PlanByIndex(SPIPlanPtr plan)
+{
+	static const char *const off[] = {
+		"enable_seqscan", "enable_hashjoin", "enable_mergejoin", "enable_bitmapscan", "enable_sort", "jit"
+	};
+	int			level = NewGUCNestLevel();
+	CachedPlan *cached;
+
+	for (int i = 0; i < (int) lengthof(off); i++)
+		(void) set_config_option(off[i], "off", PGC_USERSET, PGC_S_SESSION, GUC_ACTION_SAVE, true, 0, false);
+	cached = SPI_plan_get_cached_plan(plan);
+	if (cached != NULL)
+		ReleaseCachedPlan(cached, CurrentResourceOwner);
+	AtEOXact_GUC(false, level);
+}
+
+/*
  * The saved plan of a query for a ledger.  A plan that was invalidated is made
  * anew from text, because the schema may have been renamed.
  */
@@ -85,10 +112,12 @@ LedgerPlan(const Ledger *ledger, const LedgerQuery *query)
 		entry->plan = NULL;
 		SPI_freeplan(plan);
 	}
-	plan = SPI_prepare(QueryText(ledger, query), query->nargs, (Oid *) query->argtypes);
+	plan = SPI_prepare_cursor(QueryText(ledger, query), query->nargs, (Oid *) query->argtypes,
+							  CURSOR_OPT_GENERIC_PLAN);
 	if (plan == NULL)
-		elog(ERROR, "SPI_prepare failed: %s", SPI_result_code_string(SPI_result));
+		elog(ERROR, "SPI_prepare_cursor failed: %s", SPI_result_code_string(SPI_result));
 	SPI_keepplan(plan);
+	PlanByIndex(plan);
 	strlcpy(entry->name, ledger->name, NAMEDATALEN);
 	entry->plan = plan;
 	return plan;

@@ -33,37 +33,33 @@ CREATE OR REPLACE FUNCTION cancel(
 	order_id text,
 	line_no bigint DEFAULT NULL,
 	quantity numeric DEFAULT NULL,
-	reason text DEFAULT NULL
+	reason text DEFAULT NULL,
+	called_at timestamptz DEFAULT clock_timestamp()
 ) RETURNS TABLE (order_id text, line_no bigint, item text, cancelled numeric, backordered numeric, allocated numeric)
 LANGUAGE sql
 BEGIN ATOMIC
-	SELECT backorder.require_line('order_line'::regclass, $1, $2);
-	/* rows are locked in the order of their keys; the journal tells afterwards what was given up */
+	SELECT backorder.lock_lines('order_line'::regclass, $1, $2);
 	UPDATE order_line AS l SET
 		cancelled = l.cancelled + coalesce($3, l.quantity - l.cancelled - l.shipped),
 		firm = CASE WHEN $3 IS NULL THEN 0 ELSE l.firm END,
 		cancel_reason = coalesce($4, l.cancel_reason)
-	FROM (
-		SELECT o.order_id, o.line_no FROM order_line AS o
-		WHERE o.order_id = $1 AND (o.line_no = $2 OR $2 IS NULL) AND o.cancelled + o.shipped < o.quantity
-		ORDER BY o.order_id, o.line_no FOR NO KEY UPDATE
-	) AS k
-	WHERE l.order_id = k.order_id AND l.line_no = k.line_no;
+	WHERE l.order_id = $1 AND (l.line_no = $2 OR $2 IS NULL)
+		AND (l.cancelled + l.shipped < l.quantity OR $3 IS NOT NULL);
 	SELECT j.order_id, j.line_no, j.item, sum(j.quantity),
-		coalesce(sum(j.quantity) FILTER (WHERE j.kind = 'cancelled'), 0),
+		coalesce(sum(j.quantity) FILTER (WHERE j.backorder_id IS NOT NULL), 0),
 		coalesce(sum(j.quantity) FILTER (WHERE j.kind = 'released'), 0)
 	FROM journal AS j
 	WHERE j.order_id = $1 AND (j.line_no = $2 OR $2 IS NULL)
 		AND j.kind IN ('cancelled', 'released') AND j.cause = 'cancel'
 		AND j.transaction_id = pg_current_xact_id_if_assigned()
-		AND j.recorded_at >= statement_timestamp()
+		AND j.recorded_at >= $5
 	GROUP BY j.order_id, j.line_no, j.item
 	ORDER BY j.order_id, j.line_no;
 END;
-COMMENT ON FUNCTION cancel(text, bigint, numeric, text) IS
-	'Cancels units of an order line: quantity NULL is all that is open (firm units too), line_no NULL the whole order. The waiting part goes first, then the allocation, which serves the queue. Returns each line that gave something up, and of which part. Errors: 23503 no such line, 23514 more than is open.';
+COMMENT ON FUNCTION cancel(text, bigint, numeric, text, timestamptz) IS
+	'Cancels units of an order line: quantity NULL is all that is open (firm units too), line_no NULL the whole order. The waiting part goes first, then the allocation, which serves the queue. Returns each line that gave something up, and of which part. Errors: 23503 no such line, 23514 more than is open. called_at is for the function itself: what it did is what was recorded from then on.';
 
-CREATE OR REPLACE FUNCTION release_due()
+CREATE OR REPLACE FUNCTION release_due(called_at timestamptz DEFAULT clock_timestamp())
 RETURNS TABLE (order_id text, line_no bigint, allocated numeric, backordered numeric)
 LANGUAGE sql
 BEGIN ATOMIC
@@ -79,8 +75,8 @@ BEGIN ATOMIC
 	FROM journal AS j
 	JOIN order_line_status AS s ON s.order_id = j.order_id AND s.line_no = j.line_no
 	WHERE j.kind = 'entered' AND j.transaction_id = pg_current_xact_id_if_assigned()
-		AND j.recorded_at >= statement_timestamp()
+		AND j.recorded_at >= $1
 	ORDER BY s.order_id, s.line_no;
 END;
-COMMENT ON FUNCTION release_due() IS
-	'Lets the held lines enter whose not_before has come, and returns what became of each. Lines that somebody is editing wait for the next call. For a scheduler.';
+COMMENT ON FUNCTION release_due(timestamptz) IS
+	'Lets the held lines enter whose not_before has come, and returns what became of each. Lines that somebody is editing wait for the next call. For a scheduler. called_at is for the function itself: what it did is what was recorded from then on.';

@@ -2,20 +2,21 @@
 CREATE OR REPLACE FUNCTION allocate(
 	item text,
 	location text DEFAULT NULL,
-	quantity numeric DEFAULT NULL
+	quantity numeric DEFAULT NULL,
+	called_at timestamptz DEFAULT clock_timestamp()
 ) RETURNS TABLE (order_id text, line_no bigint, quantity numeric)
 LANGUAGE sql
 BEGIN ATOMIC
 	SELECT backorder.serve_queue('order_line'::regclass, $1, $2, $3);
 	SELECT j.order_id, j.line_no, sum(j.quantity) FROM journal AS j
 	WHERE j.kind = 'filled' AND j.cause = 'allocate' AND j.item = $1
-		AND j.transaction_id = pg_current_xact_id_if_assigned() AND j.recorded_at >= statement_timestamp()
+		AND j.transaction_id = pg_current_xact_id_if_assigned() AND j.recorded_at >= $4
 		AND j.location = coalesce($2, (SELECT s.default_location FROM ledger AS s))
 	GROUP BY j.order_id, j.line_no
 	ORDER BY min(j.journal_id);
 END;
-COMMENT ON FUNCTION allocate(text, text, numeric) IS
-	'Gives available stock to the queue by hand, for items with auto_allocate = false: up to quantity units (NULL: all). Returns who got it. Errors: 22023, 23503, 42501.';
+COMMENT ON FUNCTION allocate(text, text, numeric, timestamptz) IS
+	'Gives available stock to the queue by hand, for items with auto_allocate = false: up to quantity units (NULL: all). Returns who got it. Errors: 22023, 23503, 42501. called_at is for the function itself: what it did is what was recorded from then on.';
 
 CREATE OR REPLACE FUNCTION reallocate(
 	from_order text,

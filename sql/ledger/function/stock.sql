@@ -39,11 +39,12 @@ CREATE OR REPLACE FUNCTION ship(
 	order_id text,
 	line_no bigint DEFAULT NULL,
 	quantity numeric DEFAULT NULL,
-	reference text DEFAULT NULL
+	reference text DEFAULT NULL,
+	called_at timestamptz DEFAULT clock_timestamp()
 ) RETURNS TABLE (order_id text, line_no bigint, item text, location text, quantity numeric, open numeric)
 LANGUAGE sql
 BEGIN ATOMIC
-	SELECT backorder.require_line('order_line'::regclass, $1, $2);
+	SELECT backorder.lock_lines('order_line'::regclass, $1, $2);
 	INSERT INTO stock_move (kind, order_id, line_no, item, location, quantity, reference)
 	SELECT 'shipment', s.order_id, s.line_no, s.item, s.location, coalesce($3, s.allocated), $4
 	FROM order_line_status AS s
@@ -53,20 +54,21 @@ BEGIN ATOMIC
 	FROM (
 		SELECT e.order_id, e.line_no, sum(e.quantity) AS quantity FROM journal AS e
 		WHERE e.order_id = $1 AND (e.line_no = $2 OR $2 IS NULL) AND e.kind = 'shipped'
-			AND e.transaction_id = pg_current_xact_id_if_assigned() AND e.recorded_at >= statement_timestamp()
+			AND e.transaction_id = pg_current_xact_id_if_assigned() AND e.recorded_at >= $5
 		GROUP BY e.order_id, e.line_no
 	) AS j
 	JOIN order_line_status AS s ON s.order_id = j.order_id AND s.line_no = j.line_no
 	ORDER BY s.line_no;
 END;
-COMMENT ON FUNCTION ship(text, bigint, numeric, text) IS
-	'Ships units of an order line: quantity NULL is all that is allocated, line_no NULL every line of the order. Returns what was shipped and what is open still. Errors: 23503 no such line, 23514 more than is open, 23B02 not enough on hand, 55000 on hold.';
+COMMENT ON FUNCTION ship(text, bigint, numeric, text, timestamptz) IS
+	'Ships units of an order line: quantity NULL is all that is allocated, line_no NULL every line of the order. Returns what was shipped and what is open still. Errors: 23503 no such line, 23514 more than is open, 23B02 not enough on hand, 55000 on hold. called_at is for the function itself: what it did is what was recorded from then on.';
 
 CREATE OR REPLACE FUNCTION record_count(
 	item text,
 	counted numeric,
 	location text DEFAULT NULL,
-	reference text DEFAULT NULL
+	reference text DEFAULT NULL,
+	called_at timestamptz DEFAULT clock_timestamp()
 ) RETURNS TABLE (move_id bigint, difference numeric, order_id text, line_no bigint, quantity numeric)
 LANGUAGE sql
 BEGIN ATOMIC
@@ -80,14 +82,14 @@ BEGIN ATOMIC
 		SELECT e.order_id, e.line_no, e.quantity, e.journal_id FROM journal AS e
 		WHERE e.move_id = m.move_id AND e.kind = 'backordered'
 	) AS j ON true
-	WHERE m.kind = 'adjustment' AND m.recorded_at >= statement_timestamp() AND m.move_id = (
+	WHERE m.kind = 'adjustment' AND m.recorded_at >= $5 AND m.move_id = (
 		SELECT max(a.move_id) FROM stock_move AS a
 		WHERE a.item = $1 AND a.location = coalesce($3, (SELECT s.default_location FROM ledger AS s))
 			AND a.transaction_id = pg_current_xact_id_if_assigned())
 	ORDER BY j.journal_id;
 END;
-COMMENT ON FUNCTION record_count(text, numeric, text, text) IS
-	'Records a stock count: books the difference to what should be on hand, found under the lock, as an adjustment. Returns the difference and the lines that lost stock; no row where the count is right. Errors: 23503, 23514, 23B02 firm or locked lines hold more than was counted.';
+COMMENT ON FUNCTION record_count(text, numeric, text, text, timestamptz) IS
+	'Records a stock count: books the difference to what should be on hand, found under the lock, as an adjustment. Returns the difference and the lines that lost stock; no row where the count is right. Errors: 23503, 23514, 23B02 firm or locked lines hold more than was counted. called_at is for the function itself: what it did is what was recorded from then on.';
 
 CREATE OR REPLACE FUNCTION transfer(
 	item text,

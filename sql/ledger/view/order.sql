@@ -35,7 +35,7 @@ FROM (
 		count(line_no) AS lines,
 		count(line_no) FILTER (WHERE on_hold AND cancelled + shipped < quantity) AS lines_on_hold,
 		sum(quantity) AS quantity,
-		sum(quantity - cancelled - shipped) FILTER (WHERE on_hold IS NOT TRUE) AS open,
+		coalesce(sum(quantity - cancelled - shipped) FILTER (WHERE NOT on_hold), 0) AS open,
 		sum(waiting) AS backordered,
 		sum(shipped) AS shipped,
 		sum(cancelled) AS cancelled,
