@@ -180,7 +180,7 @@ EditJournal(Engine *engine, const Edit *edit, const StockKey *key)
 	else if (edit->after.on_hold && NumericCompare(edit->after.cancelled, edit->before.cancelled) > 0)
 	{
 		/* neither waiting nor allocated, so nothing else tells of it */
-		entry.kind = "cancelled";
+		entry.kind = "changed";
 		entry.cause = "cancel";
 		entry.quantity = NumericSubtract(edit->after.cancelled, edit->before.cancelled);
 		entry.reason = edit->after.cancel_reason;

@@ -45,7 +45,7 @@ WITH line AS (
 			max(happened_at) FILTER (WHERE first_time) AS first_entered_at,
 			max(quantity) FILTER (WHERE journal_id = last_entry) AS last_entered,
 			sum(CASE
-				WHEN kind IN ('changed', 'unshipped') THEN quantity
+				WHEN kind = 'unshipped' OR (kind = 'changed' AND cause = 'raise') THEN quantity
 				WHEN kind IN ('cancelled', 'released', 'shipped') THEN -quantity
 			END) FILTER (WHERE since_last_entry) AS change,
 			/* a change of location gives everything up and asks for it again, which tells nothing of a new quantity */

@@ -50,7 +50,7 @@ BEGIN ATOMIC
 		coalesce(sum(j.quantity) FILTER (WHERE j.kind = 'released'), 0)
 	FROM journal AS j
 	WHERE j.order_id = $1 AND (j.line_no = $2 OR $2 IS NULL)
-		AND j.kind IN ('cancelled', 'released') AND j.cause = 'cancel'
+		AND j.kind IN ('cancelled', 'released', 'changed') AND j.cause = 'cancel'
 		AND j.transaction_id = pg_current_xact_id_if_assigned()
 		AND j.recorded_at >= $5
 	GROUP BY j.order_id, j.line_no, j.item

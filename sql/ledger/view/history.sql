@@ -97,7 +97,7 @@ FROM (
 			WHEN 'shipped' THEN 'shipped'
 			WHEN 'unshipped' THEN 'shipment reversed'
 			WHEN 'held' THEN 'put on hold'
-			WHEN 'changed' THEN 'quantity raised'
+			WHEN 'changed' THEN CASE j.cause WHEN 'cancel' THEN 'units on hold cancelled' ELSE 'quantity raised' END
 			WHEN 'reranked' THEN 'ranked anew'
 			WHEN 'passed_over' THEN 'left alone when stock was lost' || CASE j.cause
 				WHEN 'firm' THEN ': firm units'

@@ -1,0 +1,79 @@
+# One long-lived psql: send SQL, get rows and the first error.
+package Session;
+
+use strict;
+use warnings;
+
+use File::Temp;
+use IPC::Open3;
+
+# The arguments are those of psql: a connection string, -U and so on.
+sub new
+{
+	my ($class, @arguments) = @_;
+	my $errors = File::Temp->new;
+	open my $stderr, '>>', $errors->filename or die "cannot open the error file: $!";
+	my ($in, $out);
+	my $pid = open3($in, $out, '>&' . fileno($stderr), 'psql', '-XqAt', '-v', 'VERBOSITY=verbose', @arguments);
+	binmode $_, ':utf8' for $in, $out;
+	return bless { pid => $pid, in => $in, out => $out, errors => $errors, n => 0 }, $class;
+}
+
+# Runs statements (each ended by a semicolon).  Returns { rows, state, constraint, message }:
+# the state is that of the first error, or 00000.
+sub run
+{
+	my ($self, $sql) = @_;
+	my $end = 'end of reply ' . ++$self->{n};
+	my $position = -s $self->{errors}->filename;
+	print { $self->{in} } "$sql\n\\echo $end\n";
+	$self->{in}->flush;
+	my @rows;
+	while (1)
+	{
+		my $row = readline $self->{out};
+		die 'psql ended: ' . $self->errors_from($position) unless defined $row;
+		chomp $row;
+		last if $row eq $end;
+		push @rows, $row;
+	}
+	my $said = $self->errors_from($position);
+	my %reply = (rows => \@rows, state => '00000', constraint => '', message => '');
+	if ($said =~ /^(?:.*: )?(?:ERROR|FATAL|PANIC):  (\w{5}): (.*?)(?=^(?:.*: )?ERROR:|\z)/ms)
+	{
+		@reply{qw(state message)} = ($1, $2);
+		$reply{constraint} = $1 if $reply{message} =~ /^CONSTRAINT NAME:  (.*)$/m;
+	}
+	return \%reply;
+}
+
+sub errors_from
+{
+	my ($self, $position) = @_;
+	open my $file, '<:utf8', $self->{errors}->filename or die "cannot read the error file: $!";
+	seek $file, $position, 0;
+	local $/;
+	return <$file> // '';
+}
+
+# Runs SQL that must succeed; returns its rows.
+sub rows
+{
+	my ($self, $sql) = @_;
+	my $reply = $self->run($sql);
+	die "$sql\n$reply->{state}: $reply->{message}" if $reply->{state} ne '00000';
+	return @{ $reply->{rows} };
+}
+
+sub value { my ($self, $sql) = @_; return ($self->rows($sql))[0] }
+
+sub quit
+{
+	my ($self) = @_;
+	close $self->{in};
+	close $self->{out};
+	waitpid $self->{pid}, 0;
+	return;
+}
+
+1;
