@@ -103,35 +103,36 @@ COMMENT ON FUNCTION backorder.refuse_write() IS 'Trigger function: refuses to wr
 
 /* the triggers that every ledger has */
 
-CREATE VIEW backorder.required_trigger (table_name, trigger_name, event, options, function_name) AS VALUES
-	('order_line', 'backorder_before_insert', 'BEFORE INSERT', 'FOR EACH STATEMENT', 'order_line_before_insert'),
-	('order_line', 'backorder_insert', 'AFTER INSERT', 'REFERENCING NEW TABLE AS inserted FOR EACH STATEMENT', 'order_line_insert'),
-	('order_line', 'backorder_update', 'AFTER UPDATE', 'REFERENCING OLD TABLE AS before NEW TABLE AS after FOR EACH STATEMENT', 'order_line_update'),
-	('order_line', 'backorder_delete', 'AFTER DELETE', 'REFERENCING OLD TABLE AS deleted FOR EACH STATEMENT', 'order_line_delete'),
-	('order_line', 'backorder_truncate', 'BEFORE TRUNCATE', 'FOR EACH STATEMENT', 'refuse_write'),
-	('order_line_status', 'backorder_write', 'INSTEAD OF INSERT OR UPDATE OR DELETE', 'FOR EACH ROW', 'order_line_status_write'),
-	('stock_move', 'backorder_complete', 'BEFORE INSERT', 'FOR EACH ROW WHEN (NEW.item IS NULL OR NEW.location IS NULL)', 'stock_move_complete'),
-	('stock_move', 'backorder_insert', 'AFTER INSERT', 'REFERENCING NEW TABLE AS inserted FOR EACH STATEMENT', 'stock_move_insert'),
-	('stock_move', 'backorder_refuse', 'BEFORE UPDATE OR DELETE OR TRUNCATE', 'FOR EACH STATEMENT', 'refuse_write'),
-	('item', 'backorder_update', 'AFTER UPDATE', 'REFERENCING OLD TABLE AS before NEW TABLE AS after FOR EACH STATEMENT', 'item_update'),
-	('item', 'backorder_delete', 'AFTER DELETE', 'REFERENCING OLD TABLE AS deleted FOR EACH STATEMENT', 'item_delete'),
-	('item', 'backorder_truncate', 'BEFORE TRUNCATE', 'FOR EACH STATEMENT', 'refuse_write'),
-	('location', 'backorder_update', 'AFTER UPDATE', 'REFERENCING OLD TABLE AS before NEW TABLE AS after FOR EACH STATEMENT', 'location_update'),
-	('location', 'backorder_delete', 'AFTER DELETE', 'REFERENCING OLD TABLE AS deleted FOR EACH STATEMENT', 'location_delete'),
-	('location', 'backorder_truncate', 'BEFORE TRUNCATE', 'FOR EACH STATEMENT', 'refuse_write'),
-	('priority_rule', 'backorder_insert', 'AFTER INSERT', 'REFERENCING NEW TABLE AS inserted FOR EACH STATEMENT', 'priority_rule_check'),
-	('priority_rule', 'backorder_update', 'AFTER UPDATE', 'REFERENCING OLD TABLE AS before NEW TABLE AS after FOR EACH STATEMENT', 'priority_rule_check'),
-	('ledger', 'backorder_update', 'AFTER UPDATE', 'REFERENCING OLD TABLE AS before NEW TABLE AS after FOR EACH STATEMENT', 'ledger_update'),
-	('ledger', 'backorder_refuse', 'BEFORE INSERT OR DELETE OR TRUNCATE', 'FOR EACH STATEMENT', 'refuse_write'),
-	('stock_slot', 'backorder_refuse', 'BEFORE INSERT OR UPDATE OR DELETE OR TRUNCATE', 'FOR EACH STATEMENT', 'refuse_write'),
-	('backorder', 'backorder_refuse', 'BEFORE INSERT OR UPDATE OR DELETE OR TRUNCATE', 'FOR EACH STATEMENT', 'refuse_write'),
-	('journal', 'backorder_refuse', 'BEFORE INSERT OR UPDATE OR DELETE OR TRUNCATE', 'FOR EACH STATEMENT', 'refuse_write');
+CREATE VIEW backorder.required_trigger (table_name, trigger_name, event, options, function_name, purpose) AS VALUES
+	('order_line', 'backorder_before_insert', 'BEFORE INSERT', 'FOR EACH STATEMENT', 'order_line_before_insert', 'Notes that lines are about to be placed.'),
+	('order_line', 'backorder_insert', 'AFTER INSERT', 'REFERENCING NEW TABLE AS inserted FOR EACH STATEMENT', 'order_line_insert', 'Places new lines: allocates stock or opens backorders.'),
+	('order_line', 'backorder_update', 'AFTER UPDATE', 'REFERENCING OLD TABLE AS before NEW TABLE AS after FOR EACH STATEMENT', 'order_line_update', 'Cancels, holds, enters, raises, lowers, relocates and re-ranks lines.'),
+	('order_line', 'backorder_delete', 'AFTER DELETE', 'REFERENCING OLD TABLE AS deleted FOR EACH STATEMENT', 'order_line_delete', 'Lines that have been demand are not deleted.'),
+	('order_line', 'backorder_truncate', 'BEFORE TRUNCATE', 'FOR EACH STATEMENT', 'refuse_write', 'Orders, stock and history are emptied together, by backorder.empty_ledger().'),
+	('order_line_status', 'backorder_write', 'INSTEAD OF INSERT OR UPDATE OR DELETE', 'FOR EACH ROW', 'order_line_status_write', 'Makes the view writable, so that RETURNING tells what became of a line.'),
+	('stock_move', 'backorder_complete', 'BEFORE INSERT', 'FOR EACH ROW WHEN (NEW.item IS NULL OR NEW.location IS NULL)', 'stock_move_complete', 'Fills in an item or location that was left out.'),
+	('stock_move', 'backorder_insert', 'AFTER INSERT', 'REFERENCING NEW TABLE AS inserted FOR EACH STATEMENT', 'stock_move_insert', 'Moves stock: what comes in serves the queue.'),
+	('stock_move', 'backorder_refuse', 'BEFORE UPDATE OR DELETE OR TRUNCATE', 'FOR EACH STATEMENT', 'refuse_write', 'Moves are history.'),
+	('item', 'backorder_update', 'AFTER UPDATE', 'REFERENCING OLD TABLE AS before NEW TABLE AS after FOR EACH STATEMENT', 'item_update', 'Serves the queue when allocation is automatic again; items are not renamed.'),
+	('item', 'backorder_delete', 'AFTER DELETE', 'REFERENCING OLD TABLE AS deleted FOR EACH STATEMENT', 'item_delete', 'Items that orders or moves refer to stay.'),
+	('item', 'backorder_truncate', 'BEFORE TRUNCATE', 'FOR EACH STATEMENT', 'refuse_write', 'Orders, stock and history are emptied together, by backorder.empty_ledger().'),
+	('location', 'backorder_update', 'AFTER UPDATE', 'REFERENCING OLD TABLE AS before NEW TABLE AS after FOR EACH STATEMENT', 'location_update', 'Locations are not renamed.'),
+	('location', 'backorder_delete', 'AFTER DELETE', 'REFERENCING OLD TABLE AS deleted FOR EACH STATEMENT', 'location_delete', 'Locations that orders or moves refer to stay.'),
+	('location', 'backorder_truncate', 'BEFORE TRUNCATE', 'FOR EACH STATEMENT', 'refuse_write', 'Orders, stock and history are emptied together, by backorder.empty_ledger().'),
+	('priority_rule', 'backorder_insert', 'AFTER INSERT', 'REFERENCING NEW TABLE AS inserted FOR EACH STATEMENT', 'priority_rule_check', 'A condition must be a predicate.'),
+	('priority_rule', 'backorder_update', 'AFTER UPDATE', 'REFERENCING OLD TABLE AS before NEW TABLE AS after FOR EACH STATEMENT', 'priority_rule_check', 'A condition must be a predicate.'),
+	('ledger', 'backorder_update', 'AFTER UPDATE', 'REFERENCING OLD TABLE AS before NEW TABLE AS after FOR EACH STATEMENT', 'ledger_update', 'Applies changed settings.'),
+	('ledger', 'backorder_refuse', 'BEFORE INSERT OR DELETE OR TRUNCATE', 'FOR EACH STATEMENT', 'refuse_write', 'A ledger has one row of settings.'),
+	('stock_slot', 'backorder_refuse', 'BEFORE INSERT OR UPDATE OR DELETE OR TRUNCATE', 'FOR EACH STATEMENT', 'refuse_write', 'Written by the engine alone.'),
+	('backorder', 'backorder_refuse', 'BEFORE INSERT OR UPDATE OR DELETE OR TRUNCATE', 'FOR EACH STATEMENT', 'refuse_write', 'Written by the engine alone.'),
+	('journal', 'backorder_refuse', 'BEFORE INSERT OR UPDATE OR DELETE OR TRUNCATE', 'FOR EACH STATEMENT', 'refuse_write', 'Written by the engine alone.');
 COMMENT ON VIEW backorder.required_trigger IS 'The triggers of a ledger: on which table, when, and which function of the extension they call.';
 COMMENT ON COLUMN backorder.required_trigger.table_name IS 'Table or view of a ledger.';
 COMMENT ON COLUMN backorder.required_trigger.trigger_name IS 'Name of the trigger.';
 COMMENT ON COLUMN backorder.required_trigger.event IS 'When it fires.';
 COMMENT ON COLUMN backorder.required_trigger.options IS 'How it fires: transition tables, level and condition.';
 COMMENT ON COLUMN backorder.required_trigger.function_name IS 'Function in schema backorder that it calls.';
+COMMENT ON COLUMN backorder.required_trigger.purpose IS 'What it is for.';
 
 CREATE FUNCTION backorder.trigger_damage(schema oid, OUT table_name name, OUT trigger_name name, OUT damage text)
 	RETURNS SETOF record
@@ -194,11 +195,11 @@ COMMENT ON COLUMN backorder.ledger.healthy_triggers IS 'Whether all triggers are
 
 /* what the functions of a ledger call; relation is any table of that ledger */
 
-CREATE FUNCTION backorder.lock_on_hand(relation regclass, item text, location text) RETURNS numeric
+CREATE FUNCTION backorder.count_difference(relation regclass, item text, location text, counted numeric) RETURNS numeric
 	LANGUAGE c
-	AS 'MODULE_PATHNAME', 'backorder_lock_on_hand';
-COMMENT ON FUNCTION backorder.lock_on_hand(regclass, text, text) IS
-	'Units on hand of an item at a location (NULL: the default), which nobody changes until the end of the transaction. Needs INSERT on stock_move.';
+	AS 'MODULE_PATHNAME', 'backorder_count_difference';
+COMMENT ON FUNCTION backorder.count_difference(regclass, text, text, numeric) IS
+	'What was counted less the units on hand of an item at a location (NULL: the default), which nobody changes until the end of the transaction. Needs INSERT on stock_move.';
 CREATE FUNCTION backorder.serve_queue(relation regclass, item text, location text, quantity numeric) RETURNS numeric
 	LANGUAGE c
 	AS 'MODULE_PATHNAME', 'backorder_serve_queue';
@@ -214,8 +215,14 @@ CREATE FUNCTION backorder.rerank(relation regclass, item text, customer text) RE
 	AS 'MODULE_PATHNAME', 'backorder_rerank';
 COMMENT ON FUNCTION backorder.rerank(regclass, text, text) IS
 	'Ranks what is waiting by the rules as they are now and returns how many backorders moved. Needs UPDATE on order_line.';
-CREATE FUNCTION backorder.lock_lines(relation regclass, order_id text, line_no bigint) RETURNS void
+CREATE FUNCTION backorder.place_lines(relation regclass, order_id text, lines jsonb, customer text, attributes jsonb,
+		placed_at timestamptz, required_by timestamptz, demand_class text) RETURNS void
+	LANGUAGE c
+	AS 'MODULE_PATHNAME', 'backorder_place_lines';
+COMMENT ON FUNCTION backorder.place_lines(regclass, text, jsonb, text, jsonb, timestamptz, timestamptz, text) IS
+	'Inserts the lines of an order in one statement, as the caller, naming only the columns that are given.';
+CREATE FUNCTION backorder.lock_lines(relation regclass, order_id text, line_no bigint, quantity numeric) RETURNS void
 	LANGUAGE c
 	AS 'MODULE_PATHNAME', 'backorder_lock_lines';
-COMMENT ON FUNCTION backorder.lock_lines(regclass, text, bigint) IS
-	'Locks an order line, or all lines of an order (line_no NULL); error 23503 if the caller sees none. Needs SELECT on order_line, and INSERT on stock_move or UPDATE on order_line.';
+COMMENT ON FUNCTION backorder.lock_lines(regclass, text, bigint, numeric) IS
+	'Locks an order line, or all lines of an order (line_no NULL); error 23503 if the caller sees none, 22023 if quantity is given and not above zero. Needs SELECT on order_line, and INSERT on stock_move or UPDATE on order_line.';

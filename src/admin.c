@@ -40,6 +40,30 @@ Script(const char *part)
 	return text;
 }
 
+/* Runs one of our scripts; an error in it says so, rather than show the whole text. */
+static void
+RunScript(const char *ledger, const char *part)
+{
+	char	   *text = Script(part);
+	MemoryContext memory = CurrentMemoryContext;
+
+	PG_TRY();
+	{
+		Run(text);
+	}
+	PG_CATCH();
+	{
+		ErrorData  *error;
+
+		MemoryContextSwitchTo(memory);
+		error = CopyErrorData();
+		FlushErrorState();
+		error->context = psprintf("script \"%s\" on ledger \"%s\"", part, ledger);
+		ReThrowError(error);
+	}
+	PG_END_TRY();
+}
+
 static void
 SetSearchPath(const char *schema)
 {
@@ -61,8 +85,9 @@ OwnLedger(Name name, Ledger *ledger)
 
 /* The statements that create each required trigger on its table and the table's partitions. */
 static const char trigger_ddl[] =
-"SELECT format('CREATE OR REPLACE TRIGGER %I %s ON %I.%I %s EXECUTE FUNCTION backorder.%I()',"
-" t.trigger_name, t.event, n.nspname, c.relname, t.options, t.function_name)"
+"SELECT format('CREATE OR REPLACE TRIGGER %1$I %2$s ON %3$I.%4$I %5$s EXECUTE FUNCTION backorder.%6$I();"
+" COMMENT ON TRIGGER %1$I ON %3$I.%4$I IS %7$L',"
+" t.trigger_name, t.event, n.nspname, c.relname, t.options, t.function_name, t.purpose)"
 " FROM backorder.required_trigger AS t"
 " JOIN pg_class AS root ON root.relname = t.table_name AND root.relnamespace = $1"
 " CROSS JOIN LATERAL (SELECT root.oid AS oid UNION SELECT p.relid FROM pg_partition_tree(root.oid) AS p"
@@ -94,9 +119,9 @@ InstallCode(Engine *engine, void *argument)
 {
 	EngineConnect(engine);
 	SetSearchPath(engine->ledger.name);
-	Run(Script("views"));
-	Run(Script("functions"));
-	Run(Script("comments"));
+	RunScript(engine->ledger.name, "views");
+	RunScript(engine->ledger.name, "functions");
+	RunScript(engine->ledger.name, "comments");
 	CreateTriggers(&engine->ledger);
 	Run("UPDATE ledger SET version = backorder.version()");
 }
@@ -126,8 +151,10 @@ backorder_create_ledger(PG_FUNCTION_ARGS)
 	Run(psprintf("CREATE SCHEMA %s", quote_identifier(schema)));
 	/* names alone are no secret, and the owner of the tables keeps his way in when the schema changes hands */
 	Run(psprintf("GRANT USAGE ON SCHEMA %s TO PUBLIC", quote_identifier(schema)));
+	Run(psprintf("COMMENT ON SCHEMA %s IS 'Orders and stock, kept right by the extension backorder.'",
+				 quote_identifier(schema)));
 	SetSearchPath(schema);
-	Run(Script("tables"));
+	RunScript(schema, "tables");
 	Run(psprintf("INSERT INTO ledger (version, time_zone) VALUES (backorder.version(), %s)",
 				 quote_literal_cstr(time_zone)));
 	AtEOXact_GUC(false, guc_level);
@@ -182,7 +209,7 @@ Rebuild(Engine *engine, void *argument)
 	SetSearchPath(engine->ledger.name);
 	Run("LOCK TABLE order_line, stock_move, stock_slot, backorder, journal IN SHARE ROW EXCLUSIVE MODE");
 	GateLockAll(&engine->ledger);
-	Run(Script("rebuild"));
+	RunScript(engine->ledger.name, "rebuild");
 }
 
 /*

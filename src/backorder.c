@@ -12,7 +12,7 @@
  *	  work						groups of work, in lock order
  *	  order, intent, edit, move, flow	the triggers on orders and stock
  *	  master, guard, status		the other triggers
- *	  hand, admin, kpi			the functions
+ *	  basket, hand, admin, kpi	the functions
  */
 #include "backorder.h"
 

@@ -111,6 +111,7 @@ typedef struct LedgerQuery
 	Oid			argtypes[MAX_QUERY_ARGUMENTS];
 } LedgerQuery;
 
+extern char *LedgerText(const Ledger *ledger, const char *query);
 extern SPIPlanPtr LedgerPlan(const Ledger *ledger, const LedgerQuery *query);
 extern uint64 EngineExecute(Engine *engine, const LedgerQuery *query, Datum *values, const char *nulls);
 extern text *ResultText(uint64 row, int column);

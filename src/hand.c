@@ -85,25 +85,32 @@ CountStock(Engine *engine, void *argument)
 }
 
 /*
- * lock_on_hand(relation regclass, item text, location text): units on hand; nobody
- * changes them until the end of the transaction.  location NULL is the default.
- * Needs INSERT on stock_move.  Locks: the gate, EXCLUSIVE, and all slots.
+ * count_difference(relation regclass, item text, location text, counted numeric):
+ * what was counted less what should be on hand, which nobody changes until the end
+ * of the transaction.  location NULL is the default.  Needs INSERT on stock_move.
+ * Locks: the gate, EXCLUSIVE, and all slots.  Errors: 22004, 22023, 23503, 42501.
  */
-PG_FUNCTION_INFO_V1(backorder_lock_on_hand);
+PG_FUNCTION_INFO_V1(backorder_count_difference);
 Datum
-backorder_lock_on_hand(PG_FUNCTION_ARGS)
+backorder_count_difference(PG_FUNCTION_ARGS)
 {
 	Ledger		ledger;
 	HandWork	work = {.memory = CurrentMemoryContext};
+	Numeric		counted;
 
-	if (PG_ARGISNULL(0) || PG_ARGISNULL(1))
+	if (PG_ARGISNULL(0) || PG_ARGISNULL(1) || PG_ARGISNULL(3))
 		ereport(ERROR,
-				(errcode(ERRCODE_NULL_VALUE_NOT_ALLOWED), errmsg("item must not be NULL")));
+				(errcode(ERRCODE_NULL_VALUE_NOT_ALLOWED), errmsg("item and count must not be NULL")));
+	counted = PG_GETARG_NUMERIC(3);
+	if (numeric_is_nan(counted) || numeric_is_inf(counted) || NumericSign(counted) < 0)
+		ereport(ERROR,
+				(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
+				 errmsg("what is counted must be a number not below zero")));
 	LedgerForCaller(PG_GETARG_OID(0), "stock_move", ACL_INSERT, &ledger);
 	work.item = PG_GETARG_TEXT_PP(1);
 	work.location = PG_ARGISNULL(2) ? NULL : PG_GETARG_TEXT_PP(2);
 	EngineRun(&ledger, CountStock, &work);
-	PG_RETURN_NUMERIC(work.quantity);
+	PG_RETURN_NUMERIC(NumericSubtract(counted, work.quantity));
 }
 
 static void
@@ -414,10 +421,10 @@ CallerSeesLine(const Ledger *ledger, const LineLock *lock)
 }
 
 /*
- * lock_lines(relation regclass, order_id text, line_no bigint): locks the line, or
- * with line_no NULL all lines of the order, so that the next statement sees them as
- * they are.  Needs SELECT on order_line, and INSERT on stock_move or UPDATE on
- * order_line.  Errors: 23503 if the caller sees no such line, 42501.
+ * lock_lines(relation regclass, order_id text, line_no bigint, quantity numeric):
+ * locks the line, or with line_no NULL all lines of the order, so that the next
+ * statement sees them as they are; quantity, where given, must be above zero.  Needs SELECT on order_line, and INSERT on stock_move or UPDATE on
+ * order_line.  Errors: 22004, 22023, 42501, 23503 if the caller sees no such line.
  */
 PG_FUNCTION_INFO_V1(backorder_lock_lines);
 Datum
@@ -430,6 +437,8 @@ backorder_lock_lines(PG_FUNCTION_ARGS)
 	if (PG_ARGISNULL(0) || PG_ARGISNULL(1))
 		ereport(ERROR,
 				(errcode(ERRCODE_NULL_VALUE_NOT_ALLOWED), errmsg("order_id must not be NULL")));
+	if (!PG_ARGISNULL(3))
+		RequirePositive(PG_GETARG_NUMERIC(3));
 	LedgerOfTable(PG_GETARG_OID(0), &ledger);
 	moves = LedgerTable(&ledger, "stock_move");
 	if (pg_class_aclcheck(moves, GetUserId(), ACL_INSERT) != ACLCHECK_OK &&

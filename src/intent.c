@@ -38,8 +38,11 @@ CheckEdit(const Edit *edit)
 		!SameNumber(before->entered_quantity, after->entered_quantity) ||
 		before->has_entered_at != after->has_entered_at || before->entered_at != after->entered_at ||
 		before->on_hold != after->on_hold)
-		RefuseEdit(edit, "a fact that the engine keeps",
-				   "Ship by inserting into stock_move or with ship(), hold a line with not_before; the other facts are frozen.");
+		ereport(ERROR,
+				(errcode(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE),
+				 errmsg("shipped, on_hold and the facts of entry of order line \"%s\"/" INT64_FORMAT
+						" are kept by the engine", text_to_cstring(before->order_id), before->line_no),
+				 errhint("Ship with ship() or by inserting into stock_move; hold a line with not_before.")));
 	if (NumericCompare(after->cancelled, before->cancelled) < 0)
 		RefuseEdit(edit, "what has been cancelled", "Add another line instead of undoing a cancellation.");
 	if (!edit->entered)

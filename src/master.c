@@ -65,10 +65,12 @@ RefuseIfUsed(Engine *engine, const LedgerQuery *query, const char *what, text *k
 	if (EngineExecute(engine, query, values, NULL) > 0)
 		ereport(ERROR,
 				(errcode(ERRCODE_FOREIGN_KEY_VIOLATION),
-				 errmsg("%s \"%s\" is used by %s and cannot be deleted", what, text_to_cstring(key),
+				 errmsg("%s \"%s\" is used by table \"%s\" and cannot be deleted", what, text_to_cstring(key),
 						text_to_cstring(ResultText(0, 1))),
 				 err_generic_string(PG_DIAG_SCHEMA_NAME, engine->ledger.name),
-				 err_generic_string(PG_DIAG_TABLE_NAME, what)));
+				 err_generic_string(PG_DIAG_TABLE_NAME, text_to_cstring(ResultText(0, 1))),
+				 err_generic_string(PG_DIAG_CONSTRAINT_NAME,
+									psprintf("%s_%s_fkey", text_to_cstring(ResultText(0, 1)), what))));
 }
 
 /*
@@ -79,8 +81,8 @@ static void
 CheckItem(Engine *engine, text *before, text *after)
 {
 	static const LedgerQuery query = {
-		"(SELECT 'order lines' FROM @.order_line WHERE item = $1 LIMIT 1)"
-		" UNION ALL (SELECT 'stock moves' FROM @.stock_move WHERE item = $1 LIMIT 1)",
+		"(SELECT 'order_line' FROM @.order_line WHERE item = $1 LIMIT 1)"
+		" UNION ALL (SELECT 'stock_move' FROM @.stock_move WHERE item = $1 LIMIT 1)",
 		1, {TEXTOID}
 	};
 
@@ -94,8 +96,8 @@ static void
 CheckLocation(Engine *engine, text *before, text *after)
 {
 	static const LedgerQuery query = {
-		"(SELECT 'order lines' FROM @.order_line WHERE location = $1 LIMIT 1)"
-		" UNION ALL (SELECT 'stock moves' FROM @.stock_move WHERE location = $1 LIMIT 1)",
+		"(SELECT 'order_line' FROM @.order_line WHERE location = $1 LIMIT 1)"
+		" UNION ALL (SELECT 'stock_move' FROM @.stock_move WHERE location = $1 LIMIT 1)",
 		1, {TEXTOID}
 	};
 

@@ -85,12 +85,12 @@ SumDemand(Engine *engine, Placement *placement)
 	Line		line;
 
 	TransitionRewind(rows);
-	MemoryContextSwitchTo(placement->row_memory);
 	while (TransitionNext(rows, placement->slot))
 	{
 		Demand	   *demand;
 
 		MemoryContextReset(placement->row_memory);
+		MemoryContextSwitchTo(placement->row_memory);
 		LineRead(placement->slot, placement->attnum, &line);
 		RequireFreshLine(&line);
 		demand = DemandOf(engine, placement, &line);
@@ -105,9 +105,7 @@ SumDemand(Engine *engine, Placement *placement)
 			fact.on_hold = 1;
 			FactAdd(engine, &fact);
 		}
-		MemoryContextSwitchTo(placement->row_memory);
 	}
-	MemoryContextSwitchTo(engine->memory);
 }
 
 static Claim *
@@ -141,24 +139,24 @@ ShortClaims(Engine *engine, Placement *placement, int *count)
 
 	*count = 0;
 	TransitionRewind(rows);
-	MemoryContextSwitchTo(placement->row_memory);
 	while (TransitionNext(rows, placement->slot))
 	{
 		Demand	   *demand;
+		bool		is_short;
 
 		position++;
 		MemoryContextReset(placement->row_memory);
+		MemoryContextSwitchTo(placement->row_memory);
 		LineRead(placement->slot, placement->attnum, &line);
 		demand = DemandOf(engine, placement, &line);
-		if (!LineIsDue(&line) || NumericSign(demand->shortage) == 0)
-			continue;
+		is_short = LineIsDue(&line) && NumericSign(demand->shortage) > 0;
 		MemoryContextSwitchTo(engine->memory);
+		if (!is_short)
+			continue;
 		if (*count == capacity)
 			claims = repalloc_huge(claims, sizeof(Claim *) * (capacity *= 2));
 		claims[(*count)++] = ClaimOfEntry(demand, &line, position);
-		MemoryContextSwitchTo(placement->row_memory);
 	}
-	MemoryContextSwitchTo(engine->memory);
 	return claims;
 }
 

@@ -41,12 +41,12 @@ CreatePlanTable(void)
 }
 
 /* The text of a query, with the ledger's schema in place of each "@." */
-static char *
-QueryText(const Ledger *ledger, const LedgerQuery *query)
+char *
+LedgerText(const Ledger *ledger, const char *query)
 {
 	StringInfoData text;
 	const char *schema = quote_identifier(ledger->name);
-	const char *from = query->text;
+	const char *from = query;
 	const char *mark;
 
 	initStringInfo(&text);
@@ -112,7 +112,7 @@ LedgerPlan(const Ledger *ledger, const LedgerQuery *query)
 		entry->plan = NULL;
 		SPI_freeplan(plan);
 	}
-	plan = SPI_prepare_cursor(QueryText(ledger, query), query->nargs, (Oid *) query->argtypes,
+	plan = SPI_prepare_cursor(LedgerText(ledger, query->text), query->nargs, (Oid *) query->argtypes,
 							  CURSOR_OPT_GENERIC_PLAN);
 	if (plan == NULL)
 		elog(ERROR, "SPI_prepare_cursor failed: %s", SPI_result_code_string(SPI_result));

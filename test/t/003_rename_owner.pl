@@ -115,7 +115,7 @@ sub rows
 sub objects
 {
 	return superuser(q{
-		SELECT 'relation ' || relname || ' ' || relkind || ' ' || coalesce(obj_description(oid, 'pg_class'), 'NO COMMENT')
+		SELECT 'relation ' || relname || ' ' || relkind::text || ' ' || coalesce(obj_description(oid, 'pg_class'), 'NO COMMENT')
 		FROM pg_class WHERE relnamespace = 'store'::regnamespace AND relkind IN ('r', 'v')
 		UNION ALL
 		SELECT 'function ' || p.oid::regprocedure || ' ' || coalesce(obj_description(p.oid, 'pg_proc'), 'NO COMMENT')

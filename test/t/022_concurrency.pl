@@ -1,10 +1,12 @@
 # Ten sessions at once.  First only orders, line by line as ORMs write them, of items
 # with ample stock and of items without any: nobody may deadlock.  Then everything
-# together near zero stock: whatever meets 40001 or 40P01 is tried again, as the
-# documentation says, and in the end every sum must be right.
+# together near zero stock, one statement a transaction: nobody may deadlock there
+# either, for a statement takes its locks in order.  At last the same with orders line
+# by line: whatever meets 40001 or 40P01 is tried again, as the documentation says.
+# In the end every sum must be right.
 #
-# BACKORDER_CONCURRENCY_SECONDS=N is the length of the second part (20); the first
-# takes a third of it.
+# BACKORDER_CONCURRENCY_SECONDS=N is the length of the last part (20); the others
+# take a third of it each.
 use strict;
 use warnings;
 
@@ -43,7 +45,11 @@ is($orders->{retried}{'40P01'} // 0, 0, 'no deadlock among orders of items with 
 is($orders->{retried}{'40001'} // 0, 0, 'no serialization failure under READ COMMITTED');
 check('after the orders');
 
-my $mixed = in_parallel('orders, receipts, shipments, cancellations, counts near zero stock', $seconds, \&do_anything);
+my $single = in_parallel('everything near zero stock, a statement each', $seconds / 3, sub { do_anything(@_, 1) });
+is($single->{retried}{'40P01'} // 0, 0, 'no deadlock among transactions of one statement');
+check('after single statements');
+
+in_parallel('everything near zero stock, orders line by line', $seconds, \&do_anything);
 check('after everything');
 no_idle_stock();
 
@@ -150,7 +156,7 @@ sub attempt
 			next;
 		}
 		# What the others did in between can make it impossible.
-		if ($state =~ /^(23B01|23B02|23514)$/)
+		if ($state =~ /^(23B01|23B02|23514)$/ || $reply->{constraint} eq 'stock_move_line_on_hold')
 		{
 			$me->{refused}{"$name $state"}++;
 			return;
@@ -177,18 +183,18 @@ sub line_values
 
 use constant INSERT => 'INSERT INTO order_line (order_id, line_no, item, quantity, customer) VALUES ';
 
-# Line by line, items as they come; sometimes all in one statement.
+# Items as they come, line by line or all in one statement.
 sub place
 {
-	my ($me, $name, $highest, @items) = @_;
+	my ($me, $name, $highest, $at_once, @items) = @_;
 	my $order = order_name($me);
 	my $line_no = 0;
 	my @values = map { line_values($order, ++$line_no, $_, $highest) } some(1 + int rand 5, @items);
-	my @statements = rand() < 0.75 ? map { INSERT . "$_;" } @values : INSERT . join(', ', @values) . ';';
+	my @statements = $at_once ? INSERT . join(', ', @values) . ';' : map { INSERT . "$_;" } @values;
 	return ($name, $line_no, @statements);
 }
 
-sub place_anything { my ($me) = @_; return place($me, 'orders', 5, @ample, @none) }
+sub place_anything { my ($me) = @_; return place($me, 'orders', 5, rand() < 0.25, @ample, @none) }
 
 # An order that probably exists, of any session.
 sub known_order
@@ -201,17 +207,17 @@ sub known_order
 
 sub do_anything
 {
-	my ($me) = @_;
+	my ($me, $at_once) = @_;
 	my $order = known_order($me);
 	my $item = pick(@scarce);
 	my $chance = rand;
-	return place($me, 'place', 4, @scarce, 'limited') if $chance < 0.38;
+	return place($me, 'place', 4, $at_once || rand() < 0.25, @scarce, 'limited') if $chance < 0.38;
 	return ('receive', 0, "SELECT * FROM receive('$item', " . (1 + int rand 20) . ');') if $chance < 0.50;
 	return ('receive several', 0, 'INSERT INTO stock_move (item, location, quantity) VALUES '
 		  . join(', ', map { "('$_', 'main', " . (1 + int rand 12) . ')' } some(3, @scarce, 'limited')) . ';') if $chance < 0.58;
 	return ('ship', 0, "INSERT INTO stock_move (kind, order_id, line_no, quantity) SELECT 'shipment', order_id, line_no, allocated FROM order_line_status WHERE order_id = '$order' AND allocated > 0;")
 	  if $chance < 0.66;
-	return ('ship what is needed', 0, "INSERT INTO stock_move (kind, order_id, line_no, quantity) SELECT 'shipment', order_id, line_no, 1 FROM order_line WHERE order_id = '$order' AND cancelled + shipped < quantity LIMIT 1;")
+	return ('ship what is needed', 0, "INSERT INTO stock_move (kind, order_id, line_no, quantity) SELECT 'shipment', order_id, line_no, 1 FROM order_line WHERE order_id = '$order' AND cancelled + shipped < quantity AND NOT on_hold LIMIT 1;")
 	  if $chance < 0.69;
 	return ('take back', 0, "INSERT INTO stock_move (kind, order_id, line_no, quantity) SELECT 'shipment_reversal', order_id, line_no, 1 FROM order_line WHERE order_id = '$order' AND shipped > 0 LIMIT 1;")
 	  if $chance < 0.71;
@@ -227,13 +233,13 @@ sub do_anything
 	return ('transfer', 0, "SELECT * FROM transfer('$item', 'main', 'east', 2);") if $chance < 0.97;
 	return ('by hand', 0, "UPDATE item SET auto_allocate = NOT auto_allocate WHERE item = '$item';") if $chance < 0.98;
 	# What the documentation warns of: short, and then a receipt of the same.
-	return place_and_receive($me, $item);
+	return $at_once ? ('receive', 0, "SELECT * FROM receive('$item', 5);") : place_and_receive($me, $item);
 }
 
 sub place_and_receive
 {
 	my ($me, $item) = @_;
-	my (undef, $count, @statements) = place($me, '', 6, $item, pick(@scarce));
+	my (undef, $count, @statements) = place($me, '', 6, 0, $item, pick(@scarce));
 	return ('place and receive', $count, @statements, "SELECT * FROM receive('$item', 5);");
 }
 

@@ -93,6 +93,7 @@ told AS (
 	/* each backorder as the journal tells it: how it was opened, last ranked and last changed, and what was filled and given up */
 	SELECT backorder_id,
 		count(*) FILTER (WHERE kind = 'backordered') AS openings,
+		count(*) FILTER (WHERE kind = 'reranked') AS rerankings,
 		(array_agg(j ORDER BY journal_id) FILTER (WHERE kind = 'backordered'))[1] AS opening,
 		(array_agg(j ORDER BY journal_id DESC) FILTER (WHERE kind IN ('backordered', 'reranked')))[1] AS ranking,
 		(array_agg(j ORDER BY journal_id DESC) FILTER (WHERE kind IN ('filled', 'cancelled')))[1] AS ending,
@@ -280,12 +281,13 @@ disagreement AS (
 	FROM (SELECT * FROM journal WHERE $1 IS NULL OR item = $1) AS j
 	LEFT JOIN line AS l ON l.order_id = j.order_id AND l.line_no = j.line_no
 	LEFT JOIN (SELECT * FROM backorder WHERE $1 IS NULL OR item = $1) AS b ON b.backorder_id = j.backorder_id
+	LEFT JOIN told AS t ON t.backorder_id = j.backorder_id AND t.rerankings = 0
 	LEFT JOIN (SELECT * FROM stock_move WHERE $1 IS NULL OR item = $1) AS m ON m.move_id = j.move_id,
 	LATERAL (
-		/* line of journal: it tells of a line that exists, and of the item of that line */
+		/* line of journal: it tells of a line that exists, and of the item of that line (cancelled before entry, it may be gone or another's) */
 		SELECT 'line of journal' AS invariant, concat_ws(' ', l.order_id, l.line_no, l.item) AS expected,
 			concat_ws(' ', j.order_id, j.line_no, j.item, 'in row', j.journal_id) AS actual
-		WHERE l.order_id IS NULL OR l.item <> j.item
+		WHERE (l.order_id IS NULL OR l.item <> j.item) AND (j.kind, j.cause) <> ('changed', 'cancel')
 		UNION ALL
 		/* backorder of journal: it tells of the line, item and location of its backorder */
 		SELECT 'backorder of journal', concat_ws(' ', b.order_id, b.line_no, b.item, b.location),
@@ -302,6 +304,22 @@ disagreement AS (
 		SELECT 'time of journal', b.opened_at || ' or later', j.happened_at || ' in row ' || j.journal_id
 		WHERE j.happened_at < b.opened_at AND j.kind IN ('filled', 'cancelled')
 		UNION ALL
+		/* time of journal: what a move does happens when it moves, but to no line before it entered and to no backorder before it opened */
+		SELECT 'time of journal', due.happened_at::text, j.happened_at || ' in row ' || j.journal_id
+		FROM (
+			SELECT greatest(m.moved_at, CASE j.kind WHEN 'filled' THEN b.opened_at WHEN 'backordered' THEN l.entry_time END)
+		) AS due (happened_at)
+		WHERE j.kind IN ('shipped', 'unshipped', 'filled', 'backordered') AND m.move_id IS NOT NULL
+			AND j.happened_at <> due.happened_at
+		UNION ALL
+		/* rank of journal: what was never ranked anew was filled or given up at the rank with which it opened */
+		SELECT 'rank of journal',
+			concat_ws(' ', (t.opening).priority, (t.opening).rank_at, (t.opening).rules),
+			concat_ws(' ', j.priority, j.rank_at, j.rules, 'in row', j.journal_id)
+		WHERE j.kind IN ('filled', 'cancelled') AND t.openings = 1
+			AND (j.priority, j.rank_at, j.rules)
+				IS DISTINCT FROM ((t.opening).priority, (t.opening).rank_at, (t.opening).rules)
+		UNION ALL
 		/* move of journal: a move it names exists, and is of that item and location */
 		SELECT 'move of journal', concat_ws(' ', 'move ' || m.move_id, m.item, m.location),
 			concat_ws(' ', 'move ' || j.move_id, j.item, j.location, 'in row', j.journal_id)
@@ -309,11 +327,16 @@ disagreement AS (
 		UNION ALL
 		/* move of journal: shipped and taken back is what a shipment or its reversal says of its line */
 		SELECT 'move of journal', concat_ws(' ', m.kind, m.order_id, m.line_no),
-			concat_ws(' ', j.kind, j.order_id, j.line_no, 'in row', j.journal_id)
+			concat_ws(' ', j.kind, 'by', j.cause, j.order_id, j.line_no, 'in row', j.journal_id)
 		WHERE j.kind IN ('shipped', 'unshipped')
 			AND (j.move_id IS NULL
-				OR (m.kind, m.order_id, m.line_no)
-					<> (CASE j.kind WHEN 'shipped' THEN 'shipment' ELSE 'shipment_reversal' END, j.order_id, j.line_no))
+				OR (m.kind, m.kind, m.order_id, m.line_no)
+					<> (CASE j.kind WHEN 'shipped' THEN 'shipment' ELSE 'shipment_reversal' END, j.cause, j.order_id, j.line_no))
+		UNION ALL
+		/* move of journal: a fill is caused by the kind of move, but a shipment takes what it lacks from others */
+		SELECT 'move of journal', CASE m.kind WHEN 'shipment' THEN 'reallocated' ELSE m.kind END,
+			concat_ws(' ', 'filled by', j.cause, 'in row', j.journal_id)
+		WHERE j.kind = 'filled' AND j.cause <> CASE m.kind WHEN 'shipment' THEN 'reallocated' ELSE m.kind END
 	) AS found
 
 	UNION ALL

@@ -9,6 +9,8 @@ COMMENT ON COLUMN stock_move.line_no IS 'Number of that line.';
 COMMENT ON COLUMN stock_move.moved_at IS 'When it happened. Fills by this move are dated by it.';
 COMMENT ON COLUMN stock_move.reference IS 'Number of the document, such as a purchase order or delivery note; not unique.';
 COMMENT ON COLUMN stock_move.idempotency_key IS 'Unique where given: a program that retries with the same key is refused rather than counted twice.';
+COMMENT ON COLUMN stock_move.recorded_at IS 'When it was written, by the clock.';
+COMMENT ON COLUMN stock_move.transaction_id IS 'Transaction that wrote it, as in the journal rows of what it did.';
 COMMENT ON COLUMN stock_move.attributes IS 'JSON object of whatever else is worth keeping about the move.';
 COMMENT ON COLUMN stock_move.recorded_at IS 'When it was recorded, by the clock; moved_at is when it happened.';
 COMMENT ON COLUMN stock_move.transaction_id IS 'Transaction that recorded it.';

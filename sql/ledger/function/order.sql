@@ -3,22 +3,14 @@ CREATE OR REPLACE FUNCTION place_order(
 	order_id text,
 	lines jsonb,
 	customer text DEFAULT NULL,
-	attributes jsonb DEFAULT '{}',
-	placed_at timestamptz DEFAULT now(),
+	attributes jsonb DEFAULT NULL,
+	placed_at timestamptz DEFAULT NULL,
 	required_by timestamptz DEFAULT NULL,
-	demand_class text DEFAULT 'regular'
+	demand_class text DEFAULT NULL
 ) RETURNS SETOF order_line_status
 LANGUAGE sql
 BEGIN ATOMIC
-	INSERT INTO order_line (order_id, line_no, item, location, quantity, customer, attributes, unit_price,
-		required_by, placed_at, not_before, priority, on_short, demand_class)
-	SELECT $1, coalesce((line ->> 'line_no')::bigint, n), line ->> 'item',
-		coalesce(line ->> 'location', s.default_location), (line ->> 'quantity')::numeric, $3,
-		coalesce($4, '{}') || coalesce(line -> 'attributes', '{}'), (line ->> 'unit_price')::numeric,
-		coalesce((line ->> 'required_by')::timestamptz, $6), coalesce($5, now()),
-		(line ->> 'not_before')::timestamptz, coalesce((line ->> 'priority')::integer, 0),
-		line ->> 'on_short', coalesce($7, 'regular')
-	FROM ledger AS s CROSS JOIN jsonb_array_elements($2) WITH ORDINALITY AS l (line, n);
+	SELECT backorder.place_lines('order_line'::regclass, $1, $2, $3, $4, $5, $6, $7);
 	SELECT o.* FROM order_line_status AS o
 	WHERE o.order_id = $1
 		AND o.line_no IN (
@@ -27,7 +19,7 @@ BEGIN ATOMIC
 	ORDER BY o.line_no;
 END;
 COMMENT ON FUNCTION place_order(text, jsonb, text, jsonb, timestamptz, timestamptz, text) IS
-	'Places the lines of an order in one statement and returns the status of each. lines is an array of objects with item and quantity, and optionally line_no (default: its place in the array), location, unit_price, attributes (merged over the order''s), required_by, not_before, priority, on_short. Errors: those of an INSERT into order_line.';
+	'Places the lines of an order in one statement and returns the status of each. lines is an array of objects with item and quantity, and optionally line_no (default: its place in the array), location, unit_price, attributes (merged over the order''s), required_by, not_before, priority, on_short. Only columns that are given are named, so grants on columns do; the rest has its default. Errors: 22023 unknown key, and those of an INSERT into order_line.';
 
 CREATE OR REPLACE FUNCTION cancel(
 	order_id text,
@@ -38,13 +30,12 @@ CREATE OR REPLACE FUNCTION cancel(
 ) RETURNS TABLE (order_id text, line_no bigint, item text, cancelled numeric, backordered numeric, allocated numeric)
 LANGUAGE sql
 BEGIN ATOMIC
-	SELECT backorder.lock_lines('order_line'::regclass, $1, $2);
+	SELECT backorder.lock_lines('order_line'::regclass, $1, $2, $3);
 	UPDATE order_line AS l SET
-		cancelled = l.cancelled + coalesce($3, l.quantity - l.cancelled - l.shipped),
-		firm = CASE WHEN $3 IS NULL THEN 0 ELSE l.firm END,
+		cancelled = l.cancelled + coalesce($3, l.quantity - l.cancelled - l.shipped - l.firm),
 		cancel_reason = coalesce($4, l.cancel_reason)
 	WHERE l.order_id = $1 AND (l.line_no = $2 OR $2 IS NULL)
-		AND (l.cancelled + l.shipped < l.quantity OR $3 IS NOT NULL);
+		AND (l.cancelled + l.shipped + l.firm < l.quantity OR $3 IS NOT NULL);
 	SELECT j.order_id, j.line_no, j.item, sum(j.quantity),
 		coalesce(sum(j.quantity) FILTER (WHERE j.backorder_id IS NOT NULL), 0),
 		coalesce(sum(j.quantity) FILTER (WHERE j.kind = 'released'), 0)
@@ -57,7 +48,7 @@ BEGIN ATOMIC
 	ORDER BY j.order_id, j.line_no;
 END;
 COMMENT ON FUNCTION cancel(text, bigint, numeric, text, timestamptz) IS
-	'Cancels units of an order line: quantity NULL is all that is open (firm units too), line_no NULL the whole order. The waiting part goes first, then the allocation, which serves the queue. Returns each line that gave something up, and of which part. Errors: 23503 no such line, 23514 more than is open. called_at is for the function itself: what it did is what was recorded from then on.';
+	'Cancels units of an order line: quantity NULL is all that is open but not firm, line_no NULL the whole order. The waiting part goes first, then the allocation, which serves the queue. Returns each line that gave something up, and of which part. Errors: 22023 quantity not above zero, 23503 no such line, 23514 more than is open and not firm. called_at is for the function itself: what it did is what was recorded from then on.';
 
 CREATE OR REPLACE FUNCTION release_due(called_at timestamptz DEFAULT clock_timestamp())
 RETURNS TABLE (order_id text, line_no bigint, allocated numeric, backordered numeric)

@@ -40,13 +40,14 @@ CREATE OR REPLACE FUNCTION ship(
 	line_no bigint DEFAULT NULL,
 	quantity numeric DEFAULT NULL,
 	reference text DEFAULT NULL,
+	moved_at timestamptz DEFAULT now(),
 	called_at timestamptz DEFAULT clock_timestamp()
 ) RETURNS TABLE (order_id text, line_no bigint, item text, location text, quantity numeric, open numeric)
 LANGUAGE sql
 BEGIN ATOMIC
-	SELECT backorder.lock_lines('order_line'::regclass, $1, $2);
-	INSERT INTO stock_move (kind, order_id, line_no, item, location, quantity, reference)
-	SELECT 'shipment', s.order_id, s.line_no, s.item, s.location, coalesce($3, s.allocated), $4
+	SELECT backorder.lock_lines('order_line'::regclass, $1, $2, $3);
+	INSERT INTO stock_move (kind, order_id, line_no, item, location, quantity, reference, moved_at)
+	SELECT 'shipment', s.order_id, s.line_no, s.item, s.location, coalesce($3, s.allocated), $4, $5
 	FROM order_line_status AS s
 	WHERE s.order_id = $1 AND (s.line_no = $2 OR $2 IS NULL) AND ($3 IS NOT NULL OR s.allocated > 0)
 	ORDER BY s.line_no;
@@ -54,54 +55,56 @@ BEGIN ATOMIC
 	FROM (
 		SELECT e.order_id, e.line_no, sum(e.quantity) AS quantity FROM journal AS e
 		WHERE e.order_id = $1 AND (e.line_no = $2 OR $2 IS NULL) AND e.kind = 'shipped'
-			AND e.transaction_id = pg_current_xact_id_if_assigned() AND e.recorded_at >= $5
+			AND e.transaction_id = pg_current_xact_id_if_assigned() AND e.recorded_at >= $6
 		GROUP BY e.order_id, e.line_no
 	) AS j
 	JOIN order_line_status AS s ON s.order_id = j.order_id AND s.line_no = j.line_no
 	ORDER BY s.line_no;
 END;
-COMMENT ON FUNCTION ship(text, bigint, numeric, text, timestamptz) IS
-	'Ships units of an order line: quantity NULL is all that is allocated, line_no NULL every line of the order. Returns what was shipped and what is open still. Errors: 23503 no such line, 23514 more than is open, 23B02 not enough on hand, 55000 on hold. called_at is for the function itself: what it did is what was recorded from then on.';
+COMMENT ON FUNCTION ship(text, bigint, numeric, text, timestamptz, timestamptz) IS
+	'Ships units of an order line: quantity NULL is all that is allocated, line_no NULL every line of the order. Returns what was shipped and what is open still. Errors: 22023 quantity not above zero, 23503 no such line, 23514 more than is open, 23B02 not enough on hand, 55000 on hold. called_at is for the function itself: what it did is what was recorded from then on.';
 
 CREATE OR REPLACE FUNCTION record_count(
 	item text,
 	counted numeric,
 	location text DEFAULT NULL,
 	reference text DEFAULT NULL,
+	moved_at timestamptz DEFAULT now(),
 	called_at timestamptz DEFAULT clock_timestamp()
 ) RETURNS TABLE (move_id bigint, difference numeric, order_id text, line_no bigint, quantity numeric)
 LANGUAGE sql
 BEGIN ATOMIC
-	INSERT INTO stock_move (kind, item, location, quantity, reference)
-	SELECT 'adjustment', $1, $3, $2 - h.on_hand, $4
-	FROM (SELECT backorder.lock_on_hand('stock_move'::regclass, $1, $3) AS on_hand OFFSET 0) AS h
-	WHERE $2 <> h.on_hand;
+	INSERT INTO stock_move (kind, item, location, quantity, reference, moved_at)
+	SELECT 'adjustment', $1, $3, c.difference, $4, $5
+	FROM (SELECT backorder.count_difference('stock_move'::regclass, $1, $3, $2) AS difference OFFSET 0) AS c
+	WHERE c.difference <> 0;
 	SELECT m.move_id, m.quantity, j.order_id, j.line_no, j.quantity
 	FROM stock_move AS m
 	LEFT JOIN LATERAL (
 		SELECT e.order_id, e.line_no, e.quantity, e.journal_id FROM journal AS e
 		WHERE e.move_id = m.move_id AND e.kind = 'backordered'
 	) AS j ON true
-	WHERE m.kind = 'adjustment' AND m.recorded_at >= $5 AND m.move_id = (
+	WHERE m.kind = 'adjustment' AND m.recorded_at >= $6 AND m.move_id = (
 		SELECT max(a.move_id) FROM stock_move AS a
 		WHERE a.item = $1 AND a.location = coalesce($3, (SELECT s.default_location FROM ledger AS s))
 			AND a.transaction_id = pg_current_xact_id_if_assigned())
 	ORDER BY j.journal_id;
 END;
-COMMENT ON FUNCTION record_count(text, numeric, text, text, timestamptz) IS
-	'Records a stock count: books the difference to what should be on hand, found under the lock, as an adjustment. Returns the difference and the lines that lost stock; no row where the count is right. Errors: 23503, 23514, 23B02 firm or locked lines hold more than was counted. called_at is for the function itself: what it did is what was recorded from then on.';
+COMMENT ON FUNCTION record_count(text, numeric, text, text, timestamptz, timestamptz) IS
+	'Records a stock count: books the difference to what should be on hand, found under the lock, as an adjustment. Returns the difference and the lines that lost stock; no row where the count is right. Errors: 22023 counted below zero, 23503 unknown item or location, 23B02 firm or locked lines hold more than was counted. called_at is for the function itself: what it did is what was recorded from then on.';
 
 CREATE OR REPLACE FUNCTION transfer(
 	item text,
 	from_location text,
 	to_location text,
 	quantity numeric,
-	reference text DEFAULT NULL
+	reference text DEFAULT NULL,
+	moved_at timestamptz DEFAULT now()
 ) RETURNS TABLE (move_id bigint, kind text, order_id text, line_no bigint, quantity numeric)
 LANGUAGE sql
 BEGIN ATOMIC
-	INSERT INTO stock_move (kind, item, location, quantity, reference)
-	VALUES ('transfer_out', $1, $2, $4, $5), ('transfer_in', $1, $3, $4, $5);
+	INSERT INTO stock_move (kind, item, location, quantity, reference, moved_at)
+	VALUES ('transfer_out', $1, $2, $4, $5, $6), ('transfer_in', $1, $3, $4, $5, $6);
 	SELECT m.move_id, m.kind, j.order_id, j.line_no, coalesce(j.quantity, m.quantity)
 	FROM stock_move AS m
 	LEFT JOIN LATERAL (
@@ -117,5 +120,5 @@ BEGIN ATOMIC
 				AND a.transaction_id = pg_current_xact_id_if_assigned()))
 	ORDER BY m.move_id, j.journal_id;
 END;
-COMMENT ON FUNCTION transfer(text, text, text, numeric, text) IS
+COMMENT ON FUNCTION transfer(text, text, text, numeric, text, timestamptz) IS
 	'Moves stock between locations in one statement: available units first, then from the bottom of the ranking. Returns both moves with the lines that lost (transfer_out) or got (transfer_in) units; a move that touched no line has its own row. Errors: 23503, 23514, 23B02.';

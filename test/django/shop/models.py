@@ -7,6 +7,10 @@ class Answer:
     db_returning = True
 
 
+class AnswerText(Answer, models.TextField):
+    pass
+
+
 class AnswerDecimal(Answer, models.DecimalField):
     pass
 
@@ -50,8 +54,8 @@ class OrderLine(models.Model):
     item = models.TextField()
     quantity = models.DecimalField(max_digits=20, decimal_places=6)
     customer = models.TextField(null=True, blank=True)
-    # Left out (None), they take the table's defaults.
-    location = models.TextField(null=True, blank=True)
+    # Left out (None), they take the table's defaults, and the object learns them.
+    location = AnswerText(null=True, blank=True)
     placed_at = AnswerDateTime(null=True, blank=True)
     # What the ledger says: read it, whatever is saved here is ignored.
     allocated = AnswerDecimal(max_digits=20, decimal_places=6, null=True, editable=False)
