@@ -17,6 +17,7 @@
 #include "utils/acl.h"
 #include "utils/guc.h"
 #include "utils/lsyscache.h"
+#include "utils/memutils.h"
 #include "utils/tuplestore.h"
 
 static void
@@ -300,9 +301,23 @@ backorder_check_ledger(PG_FUNCTION_ARGS)
 	return (Datum) 0;
 }
 
+static void
+ReadVersion(Engine *engine, void *argument)
+{
+	char	  **version = argument;
+
+	EngineConnect(engine);
+	if (SPI_execute(LedgerText(&engine->ledger, "SELECT version::text FROM @.ledger"), true, 1) == SPI_OK_SELECT &&
+		SPI_processed == 1)
+		*version = SPI_getvalue(SPI_tuptable->vals[0], SPI_tuptable->tupdesc, 1);
+	if (*version != NULL)
+		*version = MemoryContextStrdup(MemoryContextGetParent(engine->memory), *version);
+}
+
 /*
  * ledger_version(schema oid): the version of a ledger; NULL for a caller who may
- * not read its settings.
+ * not read its settings.  It is read as the owner, because row security of a
+ * stranger's look-alike must not run as the caller.
  */
 PG_FUNCTION_INFO_V1(backorder_ledger_version);
 Datum
@@ -310,26 +325,17 @@ backorder_ledger_version(PG_FUNCTION_ARGS)
 {
 	Oid			schema = PG_GETARG_OID(0);
 	Oid			relid = get_relname_relid("ledger", schema);
-	char	   *name = get_namespace_name(schema);
 	char	   *version = NULL;
+	Ledger		ledger;
 
-	if (!OidIsValid(relid) || name == NULL || get_rel_relkind(relid) != RELKIND_RELATION ||
+	if (!OidIsValid(relid) || get_rel_relkind(relid) != RELKIND_RELATION ||
+		!OidIsValid(get_relname_relid("stock_slot", schema)) ||
 		pg_class_aclcheck(relid, GetUserId(), ACL_SELECT) != ACLCHECK_OK ||
 		NamespaceAclCheck(schema, GetUserId(), ACL_USAGE) != ACLCHECK_OK)
 		PG_RETURN_NULL();
-	if (SPI_connect() != SPI_OK_CONNECT)
-		elog(ERROR, "SPI_connect failed");
-	if (SPI_execute(psprintf("SELECT version FROM %s.ledger", quote_identifier(name)), true, 1) == SPI_OK_SELECT &&
-		SPI_processed == 1)
-		version = SPI_getvalue(SPI_tuptable->vals[0], SPI_tuptable->tupdesc, 1);
-	if (version != NULL)
-	{
-		char	   *copy = SPI_palloc(strlen(version) + 1);
-
-		strcpy(copy, version);
-		version = copy;
-	}
-	SPI_finish();
+	LedgerOfSchema(schema, &ledger);
+	(void) LedgerTable(&ledger, "ledger");
+	EngineRun(&ledger, ReadVersion, &version);
 	if (version == NULL)
 		PG_RETURN_NULL();
 	PG_RETURN_TEXT_P(cstring_to_text(version));

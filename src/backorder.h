@@ -100,6 +100,7 @@ extern Oid	LedgerTable(const Ledger *ledger, const char *table);
 extern void EngineRun(const Ledger *ledger, EngineWork work, void *argument);
 extern bool EngineIsWriting(Oid schema);
 extern void EngineConnect(Engine *engine);
+extern void EngineObstructed(const char *table) pg_attribute_noreturn();
 extern Oid	RelationLedgerSchema(Relation rel, const char **table);
 
 /* plan.c: saved plans */

@@ -75,17 +75,52 @@ FactAdd(Engine *engine, const Fact *fact)
 	Assert(i == FACT_COLUMNS);
 }
 
+static int
+LineKeyCompare(const void *a, const void *b, void *arg)
+{
+	LineFacts  *facts = arg;
+	int			left = *(const int *) a;
+	int			right = *(const int *) b;
+	int			order = TextCompare(DatumGetTextPP(facts->column[0].values[left]),
+									DatumGetTextPP(facts->column[0].values[right]));
+	int64		left_no = DatumGetInt64(facts->column[1].values[left]);
+	int64		right_no = DatumGetInt64(facts->column[1].values[right]);
+
+	return order != 0 ? order : (left_no > right_no) - (left_no < right_no);
+}
+
+/* How many different lines the facts are about. */
+static uint64
+CountLines(LineFacts *facts)
+{
+	int			count = facts->column[0].count;
+	int		   *order = palloc_extended(sizeof(int) * count, MCXT_ALLOC_HUGE);
+	uint64		lines = 1;
+
+	for (int i = 0; i < count; i++)
+		order[i] = i;
+	qsort_arg(order, count, sizeof(int), LineKeyCompare, facts);
+	for (int i = 1; i < count; i++)
+		if (LineKeyCompare(&order[i - 1], &order[i], facts) != 0)
+			lines++;
+	pfree(order);
+	return lines;
+}
+
 void
 FactFlush(Engine *engine)
 {
 	LineFacts  *facts = engine->facts;
 	Datum		values[FACT_COLUMNS];
+	uint64		lines;
 
 	if (facts == NULL || facts->column[0].count == 0)
 		return;
 	for (int i = 0; i < FACT_COLUMNS; i++)
 		values[i] = ColumnArray(&facts->column[i]);
+	lines = CountLines(facts);
 	for (int i = 0; i < FACT_COLUMNS; i++)
 		ColumnReset(&facts->column[i]);
-	(void) EngineExecute(engine, &write_facts, values, NULL);
+	if (EngineExecute(engine, &write_facts, values, NULL) != lines)
+		EngineObstructed("order_line");
 }

@@ -85,12 +85,15 @@ JournalFlush(Engine *engine)
 {
 	Journal    *journal = engine->journal;
 	Datum		values[JOURNAL_COLUMNS];
+	uint64		entries;
 
 	if (journal == NULL || journal->column[0].count == 0)
 		return;
+	entries = journal->column[0].count;
 	for (int i = 0; i < JOURNAL_COLUMNS; i++)
 		values[i] = ColumnArray(&journal->column[i]);
 	for (int i = 0; i < JOURNAL_COLUMNS; i++)
 		ColumnReset(&journal->column[i]);
-	(void) EngineExecute(engine, &write_journal, values, NULL);
+	if (EngineExecute(engine, &write_journal, values, NULL) != entries)
+		EngineObstructed("journal");
 }

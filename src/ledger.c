@@ -212,6 +212,16 @@ EngineIsWriting(Oid schema)
 		current_engine->trigger_depth + 1 == DatumGetInt32(pg_trigger_depth(NULL));
 }
 
+/* Fewer rows were written than the engine wrote: a trigger of the user's must have skipped some. */
+void
+EngineObstructed(const char *table)
+{
+	ereport(ERROR,
+			(errcode(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE),
+			 errmsg("a row that the engine writes into table \"%s\" was not written", table),
+			 errhint("A BEFORE trigger on the table returns NULL for it, or a rule changes what is written.")));
+}
+
 /*
  * SPI, with a search_path in which nobody can plant anything.  The path of an
  * order in stock comes by without it.

@@ -104,7 +104,8 @@ ChangesWrite(Engine *engine, const LedgerQuery *query, Changes *changes)
 	values[0] = ColumnArray(&changes->backorder_ids);
 	values[1] = ColumnArray(&changes->quantities);
 	values[2] = ColumnArray(&changes->times);
-	(void) EngineExecute(engine, query, values, NULL);
+	if (EngineExecute(engine, query, values, NULL) != (uint64) changes->backorder_ids.count)
+		EngineObstructed("backorder");
 }
 
 /* The rows of the last read, copied, because the next statement frees them. */
@@ -438,9 +439,7 @@ QueueOpen(Engine *engine, Claim **claims, int count)
 	for (int i = 0; i < (int) lengthof(open_types); i++)
 		values[i] = ColumnArray(&column[i]);
 	if (EngineExecute(engine, &open_backorders, values, NULL) != (uint64) count)
-		ereport(ERROR,
-				(errcode(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE),
-				 errmsg("a trigger on table \"backorder\" has kept a row from being inserted")));
+		EngineObstructed("backorder");
 	for (int i = 0; i < count; i++)
 		claims[i]->backorder_id = ResultInt64(i, 1);
 	for (int i = 0; i < count; i++)

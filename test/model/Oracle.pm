@@ -346,11 +346,12 @@ sub place
 	return;
 }
 
-# A line becomes demand for the first time.
+# A line becomes demand for the first time.  What was cancelled before never was demand.
 sub enter
 {
 	my ($m, $line) = @_;
 	$m->put($line, 'entered_at', entry_time($line));
+	$m->put($line, 'entered_quantity', open_quantity($line)) if $line->{cancelled} > 0;
 	return { line => $line, quantity => open_quantity($line), cause => 'entry',
 		claim_at => $line->{entered_at}, entry => 1 };
 }

@@ -684,7 +684,7 @@ sub due
 		apply => sub {
 			my ($m, $now) = @_;
 			my @due = sort { $a->{not_before} <=> $b->{not_before} }
-			  $w->lines(sub { $_[0]{on_hold} && Oracle::is_due($_[0], $now) });
+			  $w->lines(sub { $_[0]{on_hold} && Oracle::is_due($_[0], $now) && Oracle::still_wanted($_[0]) > 0 });
 			$m->change($now, map { [ $_, { not_before => $_->{not_before} } ] } @due);
 			return found($m, @due);
 		} };

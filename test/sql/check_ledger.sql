@@ -165,6 +165,26 @@ UPDATE journal SET item = 'saw' WHERE kind = 'filled' AND order_id = 'a3' AND li
 :check
 ROLLBACK;
 
+BEGIN;
+UPDATE journal SET priority = 7 WHERE kind = 'filled' AND order_id = 'a3' AND line_no = 1;
+:check
+ROLLBACK;
+BEGIN;
+UPDATE journal SET cause = 'transfer_in' WHERE kind = 'filled' AND order_id = 'a3' AND line_no = 1;
+:check
+ROLLBACK;
+BEGIN;
+INSERT INTO journal (kind, cause, order_id, line_no, item, location, quantity, backorder_id, priority, rank_at, rules, happened_at)
+SELECT kind, cause, order_id, line_no, item, location, quantity, backorder_id, priority, rank_at, rules, happened_at
+FROM journal WHERE kind = 'backordered' AND order_id = 'a5';
+:check
+ROLLBACK;
+BEGIN;
+DELETE FROM journal WHERE kind = 'released' AND order_id = 'a3';
+DELETE FROM journal WHERE kind = 'changed' AND order_id = 'a1';
+:check
+ROLLBACK;
+
 -- a fill that went past somebody better ranked
 BEGIN;
 UPDATE journal SET backorder_id = b.backorder_id, order_id = b.order_id, line_no = b.line_no, rank_at = b.rank_at
@@ -188,6 +208,10 @@ UPDATE order_line SET backordered_at_entry = 0 WHERE order_id = 'a2' AND line_no
 ROLLBACK;
 BEGIN;
 UPDATE order_line SET entered_quantity = 1 WHERE order_id = 'a2' AND line_no = 1;
+:check
+ROLLBACK;
+BEGIN;
+UPDATE order_line SET placed_at = '2024-01-03' WHERE order_id = 'a4' AND line_no = 2;
 :check
 ROLLBACK;
 BEGIN;
@@ -230,6 +254,11 @@ DELETE FROM stock_move WHERE item = 'hammer' AND moved_at = '2024-01-05';
 ROLLBACK;
 BEGIN;
 UPDATE stock_move SET line_no = 2 WHERE kind = 'shipment' AND order_id = 'a1';
+:check
+ROLLBACK;
+
+BEGIN;
+UPDATE stock_move SET moved_at = '2024-01-02' WHERE item = 'hammer' AND moved_at = '2024-01-05';
 :check
 ROLLBACK;
 
