@@ -19,7 +19,7 @@ SQL = sql/backorder.sql sql/aggregate.sql \
 	$(call script,tables,$(tables)) $(call script,views,$(views)) \
 	$(call script,functions,$(functions)) $(call script,comments,$(comments)) \
 	$(call script,check,sql/ledger/check/check.sql) $(call script,rebuild,sql/ledger/check/rebuild.sql) \
-	sql/script/comment.sql
+	sql/health.sql
 
 EXTRA_CLEAN = $(DATA_built)
 # tests are run on a private server by ./run test

@@ -65,12 +65,15 @@ RunScript(const char *ledger, const char *part)
 	PG_END_TRY();
 }
 
+/* Names in our scripts are those of the ledger. */
 static void
-SetSearchPath(const char *schema)
+UseSchema(const char *schema)
 {
 	(void) set_config_option("search_path",
 							 psprintf("%s, pg_temp", quote_identifier(schema)),
 							 PGC_USERSET, PGC_S_SESSION, GUC_ACTION_SAVE, true, 0, false);
+	/* our scripts have many parts that each run once */
+	(void) set_config_option("jit", "off", PGC_USERSET, PGC_S_SESSION, GUC_ACTION_SAVE, true, 0, false);
 }
 
 /* A ledger by name, for a caller who has the rights of its owner. */
@@ -119,7 +122,7 @@ static void
 InstallCode(Engine *engine, void *argument)
 {
 	EngineConnect(engine);
-	SetSearchPath(engine->ledger.name);
+	UseSchema(engine->ledger.name);
 	RunScript(engine->ledger.name, "views");
 	RunScript(engine->ledger.name, "functions");
 	RunScript(engine->ledger.name, "comments");
@@ -154,7 +157,7 @@ backorder_create_ledger(PG_FUNCTION_ARGS)
 	Run(psprintf("GRANT USAGE ON SCHEMA %s TO PUBLIC", quote_identifier(schema)));
 	Run(psprintf("COMMENT ON SCHEMA %s IS 'Orders and stock, kept right by the extension backorder.'",
 				 quote_identifier(schema)));
-	SetSearchPath(schema);
+	UseSchema(schema);
 	RunScript(schema, "tables");
 	Run(psprintf("INSERT INTO ledger (version, time_zone) VALUES (backorder.version(), %s)",
 				 quote_literal_cstr(time_zone)));
@@ -184,7 +187,7 @@ static void
 EmptyTables(Engine *engine, void *argument)
 {
 	EngineConnect(engine);
-	SetSearchPath(engine->ledger.name);
+	UseSchema(engine->ledger.name);
 	Run("TRUNCATE order_line, stock_move, inbound, stock_slot, backorder, journal RESTART IDENTITY");
 }
 
@@ -207,7 +210,7 @@ static void
 Rebuild(Engine *engine, void *argument)
 {
 	EngineConnect(engine);
-	SetSearchPath(engine->ledger.name);
+	UseSchema(engine->ledger.name);
 	Run("LOCK TABLE order_line, stock_move, stock_slot, backorder, journal IN SHARE ROW EXCLUSIVE MODE");
 	GateLockAll(&engine->ledger);
 	RunScript(engine->ledger.name, "rebuild");
@@ -268,7 +271,7 @@ RunCheck(Engine *engine, void *argument)
 	char	   *script;
 
 	EngineConnect(engine);
-	SetSearchPath(engine->ledger.name);
+	UseSchema(engine->ledger.name);
 	if (SPI_execute_with_args(check_code, 1, oid_type, schema, NULL, true, 0) != SPI_OK_SELECT)
 		elog(ERROR, "SPI_execute_with_args failed");
 	KeepRows(check);

@@ -114,6 +114,7 @@ typedef struct LedgerQuery
 
 extern char *LedgerText(const Ledger *ledger, const char *query);
 extern SPIPlanPtr LedgerPlan(const Ledger *ledger, const LedgerQuery *query);
+extern uint64 EngineLockRows(Engine *engine, const LedgerQuery *query, Datum *values, const char *nulls);
 extern uint64 EngineExecute(Engine *engine, const LedgerQuery *query, Datum *values, const char *nulls);
 extern text *ResultText(uint64 row, int column);
 extern text *ResultTextOrNull(uint64 row, int column);

@@ -9,6 +9,9 @@
 #error "backorder needs PostgreSQL 15 or newer"
 #endif
 
+#include "catalog/pg_namespace.h"
+#include "utils/acl.h"
+
 #if PG_VERSION_NUM >= 180000
 #define PrimaryKeyIndex(rel) RelationGetPrimaryKeyIndex(rel, false)
 #define IndexBeginScan(heap, index, snapshot, nkeys) \
@@ -22,10 +25,8 @@
 #if PG_VERSION_NUM >= 160000
 #define NamespaceAclCheck(oid, role, mode) \
 	object_aclcheck(NamespaceRelationId, oid, role, mode)
-#define SchemaOwnedBy(oid, role) object_ownercheck(NamespaceRelationId, oid, role)
 #else
 #define NamespaceAclCheck(oid, role, mode) pg_namespace_aclcheck(oid, role, mode)
-#define SchemaOwnedBy(oid, role) pg_namespace_ownercheck(oid, role)
 #endif
 
 #endif

@@ -311,7 +311,7 @@ Reallocate(Engine *engine, void *argument)
 {
 	Reallocation *work = argument;
 	Datum		values[4] = {PointerGetDatum(work->from.order_id), Int64GetDatum(work->from.line_no), PointerGetDatum(work->to.order_id), Int64GetDatum(work->to.line_no)};
-	uint64		rows = EngineExecute(engine, &lock_sides, values, NULL);
+	uint64		rows = EngineLockRows(engine, &lock_sides, values, NULL);
 	Share	   *shares[2] = {&work->from.share, &work->to.share};
 	TimestampTz now = GetCurrentTransactionStartTimestamp();
 	Source		source = {0, "reallocated", work->quantity, now, work->reason};
@@ -396,7 +396,7 @@ LockLines(Engine *engine, void *argument)
 	LineLock   *lock = argument;
 	Datum		values[2] = {PointerGetDatum(lock->order_id), Int64GetDatum(lock->line_no)};
 
-	(void) EngineExecute(engine, &query, values, lock->all ? " n" : NULL);
+	(void) EngineLockRows(engine, &query, values, lock->all ? " n" : NULL);
 }
 
 /* Does the caller see such a line? */

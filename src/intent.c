@@ -73,7 +73,8 @@ EditJudge(Edit *edit)
 	edit->held = !edit->before.on_hold && !LineIsDue(&edit->after);
 	edit->after.on_hold = false;
 	after = LineOpen(&edit->after);
-	edit->enters = edit->before.on_hold && LineIsDue(&edit->after) && NumericSign(after) > 0;
+	edit->enters = edit->before.on_hold && LineIsDue(&edit->after) &&
+		(edit->entered || NumericSign(after) > 0);
 	edit->after.on_hold = edit->held || (edit->before.on_hold && !edit->enters);
 	after = LineOpen(&edit->after);
 
@@ -180,18 +181,18 @@ EditJournal(Engine *engine, const Edit *edit, const StockKey *key)
 		entry.cause = "raise";
 		entry.quantity = edit->asked;
 	}
-	else if (edit->after.on_hold && NumericCompare(edit->after.cancelled, edit->before.cancelled) > 0)
-	{
-		/* neither waiting nor allocated, so nothing else tells of it */
-		entry.kind = "changed";
-		entry.cause = "cancel";
-		entry.quantity = NumericSubtract(edit->after.cancelled, edit->before.cancelled);
-		entry.reason = edit->after.cancel_reason;
-	}
-	else
-		return;
-	if (NumericSign(entry.quantity) > 0)
+	if (entry.kind != NULL && NumericSign(entry.quantity) > 0)
 		JournalAdd(engine, &entry);
+	/* cancelled units that neither waited nor were allocated: nothing else tells of them */
+	entry.quantity = NumericSubtract(edit->after.cancelled, edit->before.cancelled);
+	if (NumericSign(entry.quantity) <= 0 ||
+		(NumericSign(edit->given) > 0 && strcmp(EditCauseOfGiving(edit), "cancel") == 0))
+		return;
+	entry.kind = "changed";
+	entry.cause = "cancel";
+	entry.reason = edit->after.cancel_reason;
+	entry.happened_at = GetCurrentTransactionStartTimestamp();
+	JournalAdd(engine, &entry);
 }
 
 /* Units that are picked must be allocated: where they are, and not on hold. */

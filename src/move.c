@@ -156,7 +156,7 @@ LockLines(Engine *engine, MoveStatement *statement)
 		return;
 	values[0] = ColumnArray(&order_ids);
 	values[1] = ColumnArray(&line_nos);
-	statement->line_count = (int) EngineExecute(engine, &lock_lines, values, NULL);
+	statement->line_count = (int) EngineLockRows(engine, &lock_lines, values, NULL);
 	statement->lines = palloc(sizeof(MoveLine *) * Max(statement->line_count, 1));
 	ColumnReset(&order_ids);
 	ColumnReset(&line_nos);

@@ -123,6 +123,31 @@ LedgerPlan(const Ledger *ledger, const LedgerQuery *query)
 	return plan;
 }
 
+static uint64
+Execute(Engine *engine, const LedgerQuery *query, Datum *values, const char *nulls, bool latest)
+{
+	SPIPlanPtr	plan;
+	Snapshot	snapshot = InvalidSnapshot;
+	Snapshot	crosscheck = InvalidSnapshot;
+	int			result;
+
+	EngineConnect(engine);
+	if (SPI_tuptable != NULL)
+		SPI_freetuptable(SPI_tuptable);
+	plan = LedgerPlan(&engine->ledger, query);
+	if (latest && IsolationUsesXactSnapshot())
+	{
+		CommandCounterIncrement();
+		snapshot = GetLatestSnapshot();
+		crosscheck = GetTransactionSnapshot();
+	}
+	result = SPI_execute_snapshot(plan, values, nulls, snapshot, crosscheck, false, true, 0);
+	MemoryContextSwitchTo(engine->memory);
+	if (result < 0)
+		elog(ERROR, "SPI_execute_snapshot failed: %s", SPI_result_code_string(result));
+	return SPI_processed;
+}
+
 /*
  * Runs a query of the engine.  Under REPEATABLE READ and SERIALIZABLE it sees
  * the latest committed state and checks what it writes against the transaction's
@@ -134,26 +159,18 @@ LedgerPlan(const Ledger *ledger, const LedgerQuery *query)
 uint64
 EngineExecute(Engine *engine, const LedgerQuery *query, Datum *values, const char *nulls)
 {
-	SPIPlanPtr	plan;
-	Snapshot	snapshot = InvalidSnapshot;
-	Snapshot	crosscheck = InvalidSnapshot;
-	int			result;
+	return Execute(engine, query, values, nulls, true);
+}
 
-	EngineConnect(engine);
-	if (SPI_tuptable != NULL)
-		SPI_freetuptable(SPI_tuptable);
-	plan = LedgerPlan(&engine->ledger, query);
-	if (IsolationUsesXactSnapshot())
-	{
-		CommandCounterIncrement();
-		snapshot = GetLatestSnapshot();
-		crosscheck = GetTransactionSnapshot();
-	}
-	result = SPI_execute_snapshot(plan, values, nulls, snapshot, crosscheck, false, true, 0);
-	MemoryContextSwitchTo(engine->memory);
-	if (result < 0)
-		elog(ERROR, "SPI_execute_snapshot failed: %s", SPI_result_code_string(result));
-	return SPI_processed;
+/*
+ * Runs a query that locks rows which the transaction has chosen by its own
+ * snapshot: under REPEATABLE READ and SERIALIZABLE one that changed since is
+ * error 40001.
+ */
+uint64
+EngineLockRows(Engine *engine, const LedgerQuery *query, Datum *values, const char *nulls)
+{
+	return Execute(engine, query, values, nulls, false);
 }
 
 /*

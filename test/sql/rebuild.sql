@@ -40,8 +40,13 @@ UPDATE order_line SET not_before = 'infinity' WHERE order_id = 'a3' AND line_no 
 UPDATE order_line SET location = 'north' WHERE order_id = 'a6' AND line_no = 1;
 UPDATE order_line SET customer = 'gold' WHERE order_id = 'a2' AND line_no = 1;
 INSERT INTO inbound (item, quantity) VALUES ('hammer', 20);
--- a user's own column on a table of the engine
-ALTER TABLE backorder ADD COLUMN note text DEFAULT 'mine';
+-- users' own columns, with names that other tables of the ledger have or queries use
+ALTER TABLE backorder ADD COLUMN note text DEFAULT 'mine', ADD COLUMN filled numeric, ADD COLUMN kind text;
+ALTER TABLE item ADD COLUMN location text, ADD COLUMN line_no bigint, ADD COLUMN quantity numeric;
+ALTER TABLE location ADD COLUMN item text, ADD COLUMN priority integer;
+ALTER TABLE order_line ADD COLUMN filled numeric, ADD COLUMN waiting numeric, ADD COLUMN kind text, ADD COLUMN allocated numeric;
+ALTER TABLE journal ADD COLUMN last_entry bigint, ADD COLUMN opening text;
+ALTER TABLE stock_move ADD COLUMN allocated numeric, ADD COLUMN available numeric;
 :check
 
 -- what was right before
@@ -97,6 +102,9 @@ SELECT count(*) > 10 AS much_is_wrong FROM backorder.check_ledger('mended');
 TABLE difference;
 
 -- and life goes on
+SET client_min_messages = warning;
+SELECT backorder.upgrade_ledger('mended');
+RESET client_min_messages;
 INSERT INTO order_line (order_id, line_no, item, quantity, placed_at) VALUES ('a7', 1, 'hammer', 3, '2024-01-10'), ('a7', 2, 'nail', 100, '2024-01-10');
 INSERT INTO stock_move (item, quantity, moved_at) VALUES ('hammer', 7, '2024-01-11');
 SELECT order_id, line_no, backordered, allocated FROM order_line_status WHERE item IN ('hammer', 'nail') ORDER BY order_id, line_no;

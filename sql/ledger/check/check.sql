@@ -6,7 +6,8 @@
  *
  * The tables are read a few times each, whatever the number of rows that
  * disagree: everything is a hash join or one sort, nothing is looked up row by
- * row.  A row whose item was tampered with shows up as missing for its true item.
+ * row.  Columns that users have added do not matter, whatever their names.  A
+ * row whose item was tampered with shows up as missing for its true item.
  */
 WITH line AS (
 	/* every order line, what of it is open, and what its backorders, moves and journal rows add up to */
@@ -51,17 +52,18 @@ WITH line AS (
 			/* a change of location gives everything up and asks for it again, which tells nothing of a new quantity */
 			bool_or(cause = 'move') FILTER (WHERE since_last_entry) AS relocated
 		FROM (
-			SELECT *, kind = 'entered' AND cause = 'entry' AS first_time,
-				last_entry IS NULL OR journal_id > last_entry AS since_last_entry
-			FROM journal
+			SELECT j.journal_id, j.kind, j.cause, j.order_id, j.line_no, j.quantity, j.happened_at, e.last_entry,
+				j.kind = 'entered' AND j.cause = 'entry' AS first_time,
+				e.last_entry IS NULL OR j.journal_id > e.last_entry AS since_last_entry
+			FROM journal AS j
 			LEFT JOIN (
 				SELECT order_id, line_no, max(journal_id) AS last_entry
 				FROM journal
 				WHERE kind = 'entered'
 				GROUP BY order_id, line_no
-			) AS entry USING (order_id, line_no)
-			WHERE $1 IS NULL OR item = $1
-		) AS journal
+			) AS e ON e.order_id = j.order_id AND e.line_no = j.line_no
+			WHERE $1 IS NULL OR j.item = $1
+		) AS told
 		GROUP BY order_id, line_no
 	) AS j USING (order_id, line_no)
 	WHERE $1 IS NULL OR l.item = $1
@@ -107,7 +109,7 @@ disagreement AS (
 	/* one item at one location */
 	SELECT found.invariant, b.item, b.location, NULL::text AS order_id, NULL::bigint AS line_no, found.expected, found.actual
 	FROM balance AS b
-	LEFT JOIN item AS i USING (item),
+	LEFT JOIN item AS i ON i.item = b.item,
 	LATERAL (
 		/* on hand: what the slots hold is what the moves brought in less what they took out */
 		SELECT 'on hand' AS invariant, trim_scale(b.moved)::text AS expected, trim_scale(b.available + b.allocated)::text AS actual
@@ -136,8 +138,8 @@ disagreement AS (
 	/* one order line */
 	SELECT found.invariant, l.item, l.location, l.order_id, l.line_no, found.expected, found.actual
 	FROM line AS l
-	LEFT JOIN item AS i USING (item)
-	LEFT JOIN location AS p USING (location),
+	LEFT JOIN item AS i ON i.item = l.item
+	LEFT JOIN location AS p ON p.location = l.location,
 	LATERAL (
 		/* waiting: a line waits for no more than is open, and for nothing while it is on hold */
 		SELECT 'waiting' AS invariant, trim_scale(l.open) || ' or less' AS expected, trim_scale(l.waiting)::text AS actual
@@ -343,8 +345,8 @@ disagreement AS (
 	/* one move, and what the journal says that it did */
 	SELECT found.invariant, m.item, m.location, m.order_id, m.line_no, found.expected, found.actual
 	FROM (SELECT * FROM stock_move WHERE $1 IS NULL OR item = $1) AS m
-	LEFT JOIN item AS i USING (item)
-	LEFT JOIN location AS p USING (location)
+	LEFT JOIN item AS i ON i.item = m.item
+	LEFT JOIN location AS p ON p.location = m.location
 	LEFT JOIN line AS l ON l.order_id = m.order_id AND l.line_no = m.line_no
 	LEFT JOIN (
 		SELECT move_id,
@@ -354,7 +356,7 @@ disagreement AS (
 		FROM journal
 		WHERE move_id IS NOT NULL AND ($1 IS NULL OR item = $1)
 		GROUP BY move_id
-	) AS j USING (move_id),
+	) AS j ON j.move_id = m.move_id,
 	LATERAL (
 		/* journal of move: each shipment and each reversal is told with its quantity */
 		SELECT 'journal of move' AS invariant, trim_scale(m.quantity) || ' by move ' || m.move_id AS expected,

@@ -19,19 +19,19 @@ WHERE NOT EXISTS (SELECT FROM journal AS j WHERE j.backorder_id = b.backorder_id
 MERGE INTO backorder AS b
 USING (
 	SELECT t.backorder_id,
-		(opening).order_id, (opening).line_no, (opening).item, (opening).location,
-		(opening).quantity, (opening).quantity - filled - given_up AS remaining, given_up AS cancelled,
-		(opening).cause,
-		CASE WHEN (opening).cause IN ('entry', 'loss', 'reallocated')
+		(t.opening).order_id, (t.opening).line_no, (t.opening).item, (t.opening).location,
+		(t.opening).quantity, (t.opening).quantity - t.filled - t.given_up AS remaining, t.given_up AS cancelled,
+		(t.opening).cause,
+		CASE WHEN (t.opening).cause IN ('entry', 'loss', 'reallocated')
 			THEN coalesce(l.entered_at, greatest(l.placed_at, l.not_before))
-			ELSE (opening).happened_at
+			ELSE (t.opening).happened_at
 		END AS claim_at,
-		(ranking).priority, (ranking).rank_at, coalesce((ranking).rules, '{}') AS rules,
-		(opening).happened_at AS opened_at,
-		CASE WHEN (opening).quantity <= filled + given_up THEN (ending).happened_at END AS closed_at,
-		CASE WHEN (opening).quantity > filled + given_up THEN NULL
-			WHEN filled = 0 THEN 'cancelled'
-			WHEN given_up = 0 THEN 'filled'
+		(t.ranking).priority, (t.ranking).rank_at, coalesce((t.ranking).rules, '{}') AS rules,
+		(t.opening).happened_at AS opened_at,
+		CASE WHEN (t.opening).quantity <= t.filled + t.given_up THEN (t.ending).happened_at END AS closed_at,
+		CASE WHEN (t.opening).quantity > t.filled + t.given_up THEN NULL
+			WHEN t.filled = 0 THEN 'cancelled'
+			WHEN t.given_up = 0 THEN 'filled'
 			ELSE 'partly filled'
 		END AS outcome
 	FROM (
