@@ -323,6 +323,7 @@ typedef struct Claim
 	int64		backorder_id;
 } Claim;
 
+extern uint64 RuleExecute(Engine *engine, const LedgerQuery *query, Datum *values);
 extern void RuleRank(Engine *engine, Claim **claims, int count);
 extern int	ClaimCompareRank(const Claim *a, const Claim *b);
 extern int	ClaimCompareEntry(const void *a, const void *b);

@@ -31,7 +31,8 @@ static const BasketKey basket_keys[] = {
 	{"on_short", 0, LINE_TEXT("on_short")},
 	{"customer", 3, "$3"},
 	{"attributes", 4, "coalesce($4, '{}'::pg_catalog.jsonb) OPERATOR(pg_catalog.||)"
-	" coalesce(l.line OPERATOR(pg_catalog.->) 'attributes', '{}'::pg_catalog.jsonb)"},
+	" CASE WHEN pg_catalog.jsonb_typeof(l.line OPERATOR(pg_catalog.->) 'attributes') OPERATOR(pg_catalog.<>) 'null'"
+	" THEN l.line OPERATOR(pg_catalog.->) 'attributes' ELSE '{}'::pg_catalog.jsonb END"},
 	{"placed_at", 5, "$5"},
 	{"required_by", 6, "coalesce(" LINE_TEXT("required_by") "::timestamp with time zone, $6)"},
 	{"demand_class", 7, "$7"},

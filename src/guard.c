@@ -55,8 +55,8 @@ backorder_refuse_write(PG_FUNCTION_ARGS)
 				(errcode(ERRCODE_FEATURE_NOT_SUPPORTED),
 				 errmsg("table \"%s\" of ledger \"%s\" cannot be truncated",
 						RelationGetRelationName(trigger->tg_relation), ledger.name),
-				 errhint("SELECT backorder.empty_ledger('%s') empties orders, stock and history together.",
-						 ledger.name)));
+				 errhint("SELECT backorder.empty_ledger(%s) empties orders, stock and history together.",
+						 quote_literal_cstr(ledger.name))));
 	(void) RelationLedgerSchema(trigger->tg_relation, &table);
 	refusal = RefusalFor(table);
 	ereport(ERROR,

@@ -240,13 +240,17 @@ backorder_location_delete(PG_FUNCTION_ARGS)
 	PG_RETURN_POINTER(NULL);
 }
 
-/* A condition must be a predicate: one that finds a value instead would silently match nothing. */
+/*
+ * A condition must be a predicate: one that finds a value instead would silently
+ * match nothing.  And it has no variables: nobody would give them a value.
+ */
 static void
 CheckRules(Engine *engine, void *argument)
 {
 	static const LedgerQuery query = {
 		"SELECT r.name, r.condition::text FROM @.priority_rule AS r"
-		" WHERE jsonb_path_query_array('{\"order_id\": \"1\", \"line_no\": 1, \"item\": \"i\","
+		" WHERE regexp_replace(r.condition::text, E'(?<!\\$)\"(\\\\.|[^\"\\\\])*\"', '', 'g') ~ E'\\$\"'"
+		" OR jsonb_path_query_array_tz('{\"order_id\": \"1\", \"line_no\": 1, \"item\": \"i\","
 		" \"location\": \"l\", \"customer\": \"c\", \"quantity\": 1, \"unit_price\": 1, \"value\": 1,"
 		" \"required_by\": \"2000-01-01T00:00:00\", \"placed_at\": \"2000-01-01T00:00:00\","
 		" \"demand_class\": \"regular\", \"priority\": 0, \"attributes\": {}}',"
@@ -254,12 +258,12 @@ CheckRules(Engine *engine, void *argument)
 		0, {InvalidOid}
 	};
 
-	if (EngineExecute(engine, &query, NULL, NULL) > 0)
+	if (RuleExecute(engine, &query, NULL) > 0)
 		ereport(ERROR,
 				(errcode(ERRCODE_CHECK_VIOLATION),
 				 errmsg("the condition of priority rule \"%s\" is not a predicate",
 						text_to_cstring(ResultText(0, 1))),
-				 errdetail("%s finds a value, or nothing, where it should be true or false.",
+				 errdetail("%s finds a value or nothing where it should be true or false, or has a variable.",
 						   text_to_cstring(ResultText(0, 2))),
 				 errhint("Compare it, as in $.attributes.vip == true, or write exists(...)."),
 				 err_generic_string(PG_DIAG_SCHEMA_NAME, engine->ledger.name),
@@ -343,7 +347,8 @@ backorder_ledger_update(PG_FUNCTION_ARGS)
 		ereport(ERROR,
 				(errcode(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE),
 				 errmsg("the version of a ledger is kept by the engine"),
-				 errhint("SELECT backorder.upgrade_ledger('%s') brings the ledger up to date.", ledger.name)));
+				 errhint("SELECT backorder.upgrade_ledger(%s) brings the ledger up to date.",
+						 quote_literal_cstr(ledger.name))));
 	EngineRun(&ledger, ApplySettings, trigger);
 	PG_RETURN_POINTER(NULL);
 }

@@ -205,6 +205,7 @@ MatchLines(Engine *engine, MoveStatement *statement)
 	}
 }
 
+/* The moves of one item and location are done in the order in which they happened. */
 static int
 MoveCompare(const void *a, const void *b)
 {
@@ -214,6 +215,8 @@ MoveCompare(const void *a, const void *b)
 
 	if (order == 0)
 		order = TextCompare(left->location, right->location);
+	if (order == 0)
+		order = (left->moved_at > right->moved_at) - (left->moved_at < right->moved_at);
 	return order != 0 ? order : (left->move_id > right->move_id) - (left->move_id < right->move_id);
 }
 

@@ -51,9 +51,15 @@ static const LedgerQuery read_lines = {
 	4, {TEXTOID, TEXTOID, TEXTARRAYOID, INT8ARRAYOID}
 };
 
+/* closed when the last of it came or was given up, whatever the order in which that was recorded */
+#define CLOSED_AT(change) \
+	"closed_at = CASE WHEN b.remaining = " change ".quantity THEN greatest(" change ".at, b.opened_at," \
+	" CASE WHEN b.remaining < b.quantity THEN (SELECT max(j.happened_at) FROM @.journal AS j" \
+	" WHERE j.backorder_id = b.backorder_id AND j.kind IN ('filled', 'cancelled')) END) END,"
+
 static const LedgerQuery write_fills = {
 	"UPDATE @.backorder AS b SET remaining = b.remaining - f.quantity,"
-	" closed_at = CASE WHEN b.remaining = f.quantity THEN greatest(f.at, b.opened_at) END,"
+	" " CLOSED_AT("f")
 	" outcome = CASE WHEN b.remaining = f.quantity"
 	" THEN CASE WHEN b.cancelled = 0 THEN 'filled' ELSE 'partly filled' END END"
 	" FROM unnest($1, $2, $3) AS f (backorder_id, quantity, at) WHERE b.backorder_id = f.backorder_id",
@@ -63,7 +69,7 @@ static const LedgerQuery write_fills = {
 static const LedgerQuery write_cancels = {
 	"UPDATE @.backorder AS b SET remaining = b.remaining - c.quantity,"
 	" cancelled = b.cancelled + c.quantity,"
-	" closed_at = CASE WHEN b.remaining = c.quantity THEN greatest(c.at, b.opened_at) END,"
+	" " CLOSED_AT("c")
 	" outcome = CASE WHEN b.remaining = c.quantity"
 	" THEN CASE WHEN b.cancelled + c.quantity = b.quantity THEN 'cancelled' ELSE 'partly filled' END END"
 	" FROM unnest($1, $2, $3) AS c (backorder_id, quantity, at) WHERE b.backorder_id = c.backorder_id",
@@ -455,7 +461,7 @@ static const LedgerQuery rerank = {
 	" JOIN @.rule_input AS i ON i.order_id = b.order_id AND i.line_no = b.line_no"
 	" LEFT JOIN @.priority_rule AS r ON (r.valid_from <= b.claim_at) IS NOT FALSE"
 	" AND (b.claim_at < r.valid_to) IS NOT FALSE"
-	" AND jsonb_path_match(i.line, r.condition, '{}', true)"
+	" AND jsonb_path_match_tz(i.line, r.condition, '{}', true)"
 	" WHERE b.item = $1 AND b.location = $2 AND b.closed_at IS NULL"
 	" GROUP BY b.backorder_id, i.priority)"
 	" UPDATE @.backorder AS b SET priority = n.priority, rank_at = n.rank_at, rules = n.rules"
@@ -470,7 +476,7 @@ int64
 QueueRerank(Engine *engine, const StockKey *key, const Column *order_ids, const Column *line_nos)
 {
 	Datum		values[4] = {PointerGetDatum(key->item), PointerGetDatum(key->location), ColumnArray(order_ids), ColumnArray(line_nos)};
-	uint64		rows = EngineExecute(engine, &rerank, values, NULL);
+	uint64		rows = RuleExecute(engine, &rerank, values);
 	Waiting    *waiting = CopyWaiting(rows);
 	Source		source = {0, "rerank", NULL, GetCurrentTransactionStartTimestamp(), NULL};
 

@@ -10,6 +10,7 @@
 #include "backorder.h"
 
 #include "catalog/pg_type.h"
+#include "utils/guc.h"
 
 /* Rules are judged at the time from which the turn counts. */
 static const LedgerQuery rank_claims = {
@@ -20,10 +21,28 @@ static const LedgerQuery rank_claims = {
 	" JOIN @.rule_input AS i ON i.order_id = k.order_id AND i.line_no = k.line_no"
 	" LEFT JOIN @.priority_rule AS r ON (r.valid_from <= k.claim_at) IS NOT FALSE"
 	" AND (k.claim_at < r.valid_to) IS NOT FALSE"
-	" AND jsonb_path_match(i.line, r.condition, '{}', true)"
+	" AND jsonb_path_match_tz(i.line, r.condition, '{}', true)"
 	" GROUP BY k.n, k.claim_at, i.priority ORDER BY k.n",
 	3, {TEXTARRAYOID, INT8ARRAYOID, TIMESTAMPTZARRAYOID}
 };
+
+/*
+ * Runs a query that evaluates rules.  What they say of times does not depend on
+ * the session: the times of a line are given to them in UTC.
+ */
+uint64
+RuleExecute(Engine *engine, const LedgerQuery *query, Datum *values)
+{
+	int			level;
+	uint64		rows;
+
+	EngineConnect(engine);
+	level = NewGUCNestLevel();
+	(void) set_config_option("TimeZone", "UTC", PGC_USERSET, PGC_S_SESSION, GUC_ACTION_SAVE, true, 0, false);
+	rows = EngineExecute(engine, query, values, NULL);
+	AtEOXact_GUC(false, level);
+	return rows;
+}
 
 /* Fills in priority, rank_at and rules of each claim. */
 void
@@ -46,7 +65,7 @@ RuleRank(Engine *engine, Claim **claims, int count)
 	values[0] = ColumnArray(&order_ids);
 	values[1] = ColumnArray(&line_nos);
 	values[2] = ColumnArray(&times);
-	if (EngineExecute(engine, &rank_claims, values, NULL) != (uint64) count)
+	if (RuleExecute(engine, &rank_claims, values) != (uint64) count)
 		elog(ERROR, "an order line was not found to be ranked");
 	for (int i = 0; i < count; i++)
 	{

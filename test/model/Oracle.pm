@@ -386,10 +386,10 @@ sub change
 		my $moved = defined $new->{location} && $new->{location} ne $line->{location};
 		$m->check_edit($line, $new);
 		my %stock = (give_up => 0);
-		# A held line enters when its time has come and anything of it is still wanted.
+		# A held line enters when its time has come, the first time only if anything of it is still wanted.
 		my %then = (%$line, %$new);
 		my $held = exists $new->{not_before} || $was_held ? !is_due(\%then, $now) : 0;
-		$held = 1 if $was_held && still_wanted(\%then) == 0;
+		$held = 1 if $was_held && !defined $line->{entered_at} && still_wanted(\%then) == 0;
 		my $after = open_quantity({ %$line, %$new, on_hold => $held });
 		if (!$was_held)
 		{

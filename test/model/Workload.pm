@@ -572,6 +572,7 @@ sub cancel_lines
 	} };
 }
 
+# Without a quantity: all that is open and not firm.
 sub cancelling
 {
 	my ($lines, $quantity, $line_no) = @_;
@@ -584,10 +585,10 @@ sub cancelling
 		my (@changes, @answers);
 		for my $line (@$lines)
 		{
-			my $units = $quantity // Oracle::still_wanted($line);
+			my $units = $quantity // (Oracle::still_wanted($line) - $line->{firm});
+			next if $units == 0;
 			my $of_waiting = Oracle::least($units, Oracle::waiting($line));
-			# All of a line: firm units too.
-			push @changes, [ $line, { cancelled => $line->{cancelled} + $units, defined $quantity ? () : (firm => 0) } ];
+			push @changes, [ $line, { cancelled => $line->{cancelled} + $units } ];
 			push @answers, join '|', @$line{qw(order_id line_no)},
 			  map { Oracle::decimal($_) } $units, $of_waiting, $line->{on_hold} ? 0 : $units - $of_waiting;
 		}

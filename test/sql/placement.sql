@@ -3,8 +3,8 @@ SET SESSION AUTHORIZATION merchant;
 SET timezone = 'UTC';
 SET datestyle = 'ISO, YMD';
 \pset null NULL
-SELECT backorder.create_ledger('placing', 'UTC');
-SET search_path = placing;
+SELECT backorder.create_ledger('intake', 'UTC');
+SET search_path = intake;
 INSERT INTO location (location) VALUES ('north');
 INSERT INTO item (item, lead_time) VALUES ('bolt', '5 days'), ('nut', NULL), ('oil', NULL), ('pin', NULL), ('rod', NULL);
 CREATE VIEW line AS
@@ -41,7 +41,7 @@ SELECT order_id, no, allocated, waiting FROM line WHERE item = 'pin' ORDER BY wa
 -- the queue goes by rank alone, across entry times
 SELECT order_id, line_no, remaining, priority, rules, position FROM open_backorder WHERE item = 'pin' ORDER BY position;
 SELECT order_id, line_no, quantity FROM receive('pin', 5);
-SELECT * FROM backorder.check_ledger('placing');
+SELECT * FROM backorder.check_ledger('intake');
 
 -- INSERT … SELECT, and one that finds nothing
 INSERT INTO order_line (order_id, line_no, item, quantity) SELECT 'c', n, 'bolt', n FROM generate_series(1, 3) AS n;
@@ -88,7 +88,7 @@ MERGE INTO order_line AS l USING (SELECT WHERE false) AS w ON false
 MERGE INTO order_line AS l USING (VALUES (2)) AS w (line_no) ON l.order_id = 'e' AND l.line_no = w.line_no
 	WHEN MATCHED THEN UPDATE SET cancelled = 5;
 SELECT no, quantity, waiting, state FROM line WHERE order_id = 'e' ORDER BY no;
-SELECT * FROM backorder.check_ledger('placing');
+SELECT * FROM backorder.check_ledger('intake');
 
 -- Writable CTEs: several inserts and updates of one table in one statement, some of them empty
 WITH one AS (INSERT INTO order_line (order_id, line_no, item, quantity) VALUES ('f', 1, 'oil', 1) RETURNING order_id),
@@ -109,7 +109,7 @@ SELECT order_id, line_no, priority FROM open_backorder WHERE item = 'oil' ORDER 
 \set VERBOSITY terse
 INSERT INTO order_line (order_id, line_no, item, quantity) VALUES ('i', 1, 'oil', 1), ('i', 1, 'oil', 2) ON CONFLICT (order_id, line_no) DO UPDATE SET quantity = 3;
 \set VERBOSITY default
-SELECT * FROM backorder.check_ledger('placing');
+SELECT * FROM backorder.check_ledger('intake');
 
 -- Defaults, and statements of several transactions
 BEGIN;
@@ -157,7 +157,7 @@ INSERT INTO order_line_status (order_id, line_no, item, quantity) VALUES ('k', 5
 \set VERBOSITY default
 WITH made AS (INSERT INTO order_line_status (order_id, line_no, item, quantity) VALUES ('l', 1, 'bolt', 1) RETURNING allocated)
 SELECT allocated FROM made;
-SELECT * FROM backorder.check_ledger('placing');
+SELECT * FROM backorder.check_ledger('intake');
 
 -- A whole order in one statement
 SELECT order_id, quantity FROM receive('nut', 20);
@@ -189,7 +189,7 @@ RESET backorder.max_slots;
 SELECT count(*), sum(backordered_at_entry) FROM order_line WHERE order_id LIKE 'bulk%';
 -- 3 orders of (1 + n % 20) each against n % 50
 SELECT sum(greatest(0, 3 * (1 + n % 20) - n % 50)) FROM generate_series(1, 300) AS n;
-SELECT * FROM backorder.check_ledger('placing');
+SELECT * FROM backorder.check_ledger('intake');
 
 SET client_min_messages = warning;
-DROP SCHEMA placing CASCADE;
+DROP SCHEMA intake CASCADE;

@@ -38,7 +38,7 @@ USING (
 		SELECT backorder_id,
 			(array_agg(j ORDER BY journal_id) FILTER (WHERE kind = 'backordered'))[1] AS opening,
 			(array_agg(j ORDER BY journal_id DESC) FILTER (WHERE kind IN ('backordered', 'reranked')))[1] AS ranking,
-			(array_agg(j ORDER BY journal_id DESC) FILTER (WHERE kind IN ('filled', 'cancelled')))[1] AS ending,
+			(array_agg(j ORDER BY happened_at DESC, journal_id DESC) FILTER (WHERE kind IN ('filled', 'cancelled')))[1] AS ending,
 			coalesce(sum(quantity) FILTER (WHERE kind = 'filled'), 0) AS filled,
 			coalesce(sum(quantity) FILTER (WHERE kind = 'cancelled'), 0) AS given_up
 		FROM journal AS j

@@ -42,11 +42,11 @@ COMMENT ON FUNCTION reprioritize(text, text) IS
 	'Ranks what is waiting by the rules as they are now; NULL is every item, every customer. Returns how many backorders changed rank. Error: 42501.';
 
 CREATE OR REPLACE FUNCTION preview_rule(condition jsonpath) RETURNS SETOF open_backorder
-LANGUAGE sql STABLE
+LANGUAGE sql STABLE SET TimeZone = 'UTC'
 BEGIN ATOMIC
 	SELECT o.* FROM open_backorder AS o
 	JOIN rule_input AS i ON i.order_id = o.order_id AND i.line_no = o.line_no
-	WHERE jsonb_path_match(i.line, $1, '{}', true)
+	WHERE jsonb_path_match_tz(i.line, $1, '{}', true)
 	ORDER BY o.item, o.location, o.priority DESC, o.rank_at, o.backorder_id;
 END;
 COMMENT ON FUNCTION preview_rule(jsonpath) IS
