@@ -249,16 +249,20 @@ CheckRules(Engine *engine, void *argument)
 {
 	static const LedgerQuery query = {
 		"SELECT r.name, r.condition::text FROM @.priority_rule AS r"
-		" WHERE regexp_replace(r.condition::text, E'(?<!\\$)\"(\\\\.|[^\"\\\\])*\"', '', 'g') ~ E'\\$\"'"
+		" WHERE regexp_replace(r.condition::text, $1, '', 'g') ~ $2"
 		" OR jsonb_path_query_array_tz('{\"order_id\": \"1\", \"line_no\": 1, \"item\": \"i\","
 		" \"location\": \"l\", \"customer\": \"c\", \"quantity\": 1, \"unit_price\": 1, \"value\": 1,"
 		" \"required_by\": \"2000-01-01T00:00:00\", \"placed_at\": \"2000-01-01T00:00:00\","
 		" \"demand_class\": \"regular\", \"priority\": 0, \"attributes\": {}}',"
 		" r.condition, '{}', true) NOT IN ('[true]', '[false]', '[null]') LIMIT 1",
-		0, {InvalidOid}
+		2, {TEXTOID, TEXTOID}
 	};
+	Datum		values[2];
 
-	if (RuleExecute(engine, &query, NULL) > 0)
+	/* string literals are taken out; a variable is a name in quotes behind a dollar sign */
+	values[0] = CStringGetTextDatum("(?<![$])\"(\\\\.|[^\"\\\\])*\"");
+	values[1] = CStringGetTextDatum("[$]\"");
+	if (RuleExecute(engine, &query, values) > 0)
 		ereport(ERROR,
 				(errcode(ERRCODE_CHECK_VIOLATION),
 				 errmsg("the condition of priority rule \"%s\" is not a predicate",

@@ -6,7 +6,8 @@
  *
  * The tables are read a few times each, whatever the number of rows that
  * disagree: everything is a hash join or one sort, nothing is looked up row by
- * row.  Columns that users have added do not matter, whatever their names.  A
+ * row.  (What may be NULL is only joined where it is not: many NULLs in a hash
+ * table cost dear.)  Columns that users have added do not matter, whatever their names.  A
  * row whose item was tampered with shows up as missing for its true item.
  */
 WITH line AS (
@@ -215,7 +216,7 @@ disagreement AS (
 			END AS outcome
 	) AS due,
 	LATERAL (
-		/* backorder of journal: what the journal tells of a backorder, a backorder shows */
+		/* backorder of journal: what the journal tells of a backorder, a row of the table shows */
 		SELECT 'backorder of journal' AS invariant, 'backorder ' || t.backorder_id AS expected, NULL::text AS actual
 		WHERE b.backorder_id IS NULL
 		UNION ALL
@@ -281,65 +282,92 @@ disagreement AS (
 	/* one journal row */
 	SELECT found.invariant, j.item, j.location, j.order_id, j.line_no, found.expected, found.actual
 	FROM (SELECT * FROM journal WHERE $1 IS NULL OR item = $1) AS j
-	LEFT JOIN line AS l ON l.order_id = j.order_id AND l.line_no = j.line_no
-	LEFT JOIN (SELECT * FROM backorder WHERE $1 IS NULL OR item = $1) AS b ON b.backorder_id = j.backorder_id
-	LEFT JOIN told AS t ON t.backorder_id = j.backorder_id AND t.rerankings = 0
-	LEFT JOIN (SELECT * FROM stock_move WHERE $1 IS NULL OR item = $1) AS m ON m.move_id = j.move_id,
+	LEFT JOIN line AS l ON l.order_id = j.order_id AND l.line_no = j.line_no,
 	LATERAL (
 		/* line of journal: it tells of a line that exists, and of the item of that line (cancelled before entry, it may be gone or another's) */
 		SELECT 'line of journal' AS invariant, concat_ws(' ', l.order_id, l.line_no, l.item) AS expected,
 			concat_ws(' ', j.order_id, j.line_no, j.item, 'in row', j.journal_id) AS actual
 		WHERE (l.order_id IS NULL OR l.item <> j.item) AND (j.kind, j.cause) <> ('changed', 'cancel')
 		UNION ALL
-		/* backorder of journal: it tells of the line, item and location of its backorder */
-		SELECT 'backorder of journal', concat_ws(' ', b.order_id, b.line_no, b.item, b.location),
-			concat_ws(' ', j.order_id, j.line_no, j.item, j.location, 'in row', j.journal_id)
-		WHERE j.kind <> 'backordered'
-			AND (b.order_id, b.line_no, b.item, b.location) <> (j.order_id, j.line_no, j.item, j.location)
-		UNION ALL
 		/* backorder of journal: what happens to a backorder names it, and what happens to allocated units names none */
 		SELECT 'backorder of journal', CASE WHEN j.backorder_id IS NULL THEN 'a backorder' ELSE 'none' END,
 			concat_ws(' ', j.kind, 'backorder ' || j.backorder_id, 'in row', j.journal_id)
 		WHERE (j.backorder_id IS NOT NULL) <> (j.kind IN ('backordered', 'filled', 'cancelled', 'reranked'))
 		UNION ALL
+		/* move of journal: what is shipped or taken back names the move */
+		SELECT 'move of journal', 'a move', concat_ws(' ', j.kind, 'in row', j.journal_id)
+		WHERE j.kind IN ('shipped', 'unshipped') AND j.move_id IS NULL
+	) AS found
+
+	UNION ALL
+	/* one journal row that names a backorder (which exists: see above) */
+	SELECT found.invariant, j.item, j.location, j.order_id, j.line_no, found.expected, found.actual
+	FROM (SELECT * FROM journal WHERE backorder_id IS NOT NULL AND ($1 IS NULL OR item = $1)) AS j
+	JOIN backorder AS b ON b.backorder_id = j.backorder_id
+	JOIN told AS t ON t.backorder_id = j.backorder_id,
+	LATERAL (
+		/* backorder of journal: it tells of the line, item and location of its backorder */
+		SELECT 'backorder of journal' AS invariant, concat_ws(' ', b.order_id, b.line_no, b.item, b.location) AS expected,
+			concat_ws(' ', j.order_id, j.line_no, j.item, j.location, 'in row', j.journal_id) AS actual
+		WHERE j.kind <> 'backordered'
+			AND (b.order_id, b.line_no, b.item, b.location) <> (j.order_id, j.line_no, j.item, j.location)
+		UNION ALL
 		/* time of journal: nothing is filled or given up before it was short */
 		SELECT 'time of journal', b.opened_at || ' or later', j.happened_at || ' in row ' || j.journal_id
 		WHERE j.happened_at < b.opened_at AND j.kind IN ('filled', 'cancelled')
-		UNION ALL
-		/* time of journal: what a move does happens when it moves, but to no line before it entered and to no backorder before it opened */
-		SELECT 'time of journal', due.happened_at::text, j.happened_at || ' in row ' || j.journal_id
-		FROM (
-			SELECT greatest(m.moved_at, CASE j.kind WHEN 'filled' THEN b.opened_at WHEN 'backordered' THEN l.entry_time END)
-		) AS due (happened_at)
-		WHERE j.kind IN ('shipped', 'unshipped', 'filled', 'backordered') AND m.move_id IS NOT NULL
-			AND j.happened_at <> due.happened_at
 		UNION ALL
 		/* rank of journal: what was never ranked anew was filled or given up at the rank with which it opened */
 		SELECT 'rank of journal',
 			concat_ws(' ', (t.opening).priority, (t.opening).rank_at, (t.opening).rules),
 			concat_ws(' ', j.priority, j.rank_at, j.rules, 'in row', j.journal_id)
-		WHERE j.kind IN ('filled', 'cancelled') AND t.openings = 1
+		WHERE j.kind IN ('filled', 'cancelled') AND t.openings = 1 AND t.rerankings = 0
 			AND (j.priority, j.rank_at, j.rules)
 				IS DISTINCT FROM ((t.opening).priority, (t.opening).rank_at, (t.opening).rules)
-		UNION ALL
-		/* move of journal: a move it names exists, and is of that item and location */
-		SELECT 'move of journal', concat_ws(' ', 'move ' || m.move_id, m.item, m.location),
-			concat_ws(' ', 'move ' || j.move_id, j.item, j.location, 'in row', j.journal_id)
-		WHERE j.move_id IS NOT NULL AND (m.move_id IS NULL OR (m.item, m.location) <> (j.item, j.location))
+	) AS found
+
+	UNION ALL
+	/* one journal row that names a move */
+	SELECT found.invariant, j.item, j.location, j.order_id, j.line_no, found.expected, found.actual
+	FROM (SELECT * FROM journal WHERE move_id IS NOT NULL AND ($1 IS NULL OR item = $1)) AS j
+	LEFT JOIN stock_move AS m ON m.move_id = j.move_id,
+	LATERAL (
+		/* move of journal: the move exists, and is of that item and location */
+		SELECT 'move of journal' AS invariant, concat_ws(' ', 'move ' || m.move_id, m.item, m.location) AS expected,
+			concat_ws(' ', 'move ' || j.move_id, j.item, j.location, 'in row', j.journal_id) AS actual
+		WHERE m.move_id IS NULL OR (m.item, m.location) <> (j.item, j.location)
 		UNION ALL
 		/* move of journal: shipped and taken back is what a shipment or its reversal says of its line */
 		SELECT 'move of journal', concat_ws(' ', m.kind, m.order_id, m.line_no),
 			concat_ws(' ', j.kind, 'by', j.cause, j.order_id, j.line_no, 'in row', j.journal_id)
 		WHERE j.kind IN ('shipped', 'unshipped')
-			AND (j.move_id IS NULL
-				OR (m.kind, m.kind, m.order_id, m.line_no)
-					<> (CASE j.kind WHEN 'shipped' THEN 'shipment' ELSE 'shipment_reversal' END, j.cause, j.order_id, j.line_no))
+			AND (m.kind, m.kind, m.order_id, m.line_no)
+				<> (CASE j.kind WHEN 'shipped' THEN 'shipment' ELSE 'shipment_reversal' END, j.cause, j.order_id, j.line_no)
 		UNION ALL
 		/* move of journal: a fill is caused by the kind of move, but a shipment takes what it lacks from others */
 		SELECT 'move of journal', CASE m.kind WHEN 'shipment' THEN 'reallocated' ELSE m.kind END,
 			concat_ws(' ', 'filled by', j.cause, 'in row', j.journal_id)
 		WHERE j.kind = 'filled' AND j.cause <> CASE m.kind WHEN 'shipment' THEN 'reallocated' ELSE m.kind END
+		UNION ALL
+		/* time of journal: what is shipped and taken back happens when it moves */
+		SELECT 'time of journal', m.moved_at::text, j.happened_at || ' in row ' || j.journal_id
+		WHERE j.kind IN ('shipped', 'unshipped') AND j.happened_at <> m.moved_at
 	) AS found
+
+	UNION ALL
+	/* time of journal: a move fills when it moves, but nothing before it was short; it takes away when it moves, but from no line before it entered */
+	SELECT 'time of journal', j.item, j.location, j.order_id, j.line_no, due.happened_at::text, j.happened_at || ' in row ' || j.journal_id
+	FROM (
+		SELECT *
+		FROM journal
+		WHERE kind IN ('filled', 'backordered') AND move_id IS NOT NULL AND backorder_id IS NOT NULL AND ($1 IS NULL OR item = $1)
+	) AS j
+	JOIN stock_move AS m ON m.move_id = j.move_id
+	JOIN backorder AS b ON b.backorder_id = j.backorder_id
+	JOIN line AS l ON l.order_id = j.order_id AND l.line_no = j.line_no,
+	LATERAL (
+		SELECT greatest(m.moved_at, CASE j.kind WHEN 'filled' THEN b.opened_at ELSE l.entry_time END) AS happened_at
+	) AS due
+	WHERE j.happened_at <> due.happened_at
 
 	UNION ALL
 	/* one move, and what the journal says that it did */
@@ -347,7 +375,6 @@ disagreement AS (
 	FROM (SELECT * FROM stock_move WHERE $1 IS NULL OR item = $1) AS m
 	LEFT JOIN item AS i ON i.item = m.item
 	LEFT JOIN location AS p ON p.location = m.location
-	LEFT JOIN line AS l ON l.order_id = m.order_id AND l.line_no = m.line_no
 	LEFT JOIN (
 		SELECT move_id,
 			sum(quantity) FILTER (WHERE kind IN ('shipped', 'unshipped')) AS shipped,
@@ -371,11 +398,6 @@ disagreement AS (
 		SELECT 'journal of move', trim_scale(abs(m.quantity)) || ' or less lost by move ' || m.move_id, trim_scale(j.lost)::text
 		WHERE j.lost > abs(m.quantity)
 		UNION ALL
-		/* line of move: a line it names exists, and what is shipped is the line's item */
-		SELECT 'line of move', concat_ws(' ', l.order_id, l.line_no, l.item),
-			concat_ws(' ', m.order_id, m.line_no, m.item, 'in move', m.move_id)
-		WHERE m.kind IN ('shipment', 'shipment_reversal') AND (l.order_id IS NULL OR l.item <> m.item)
-		UNION ALL
 		/* known item, known location: the move names rows that exist */
 		SELECT 'known item', m.item, NULL
 		WHERE i.item IS NULL
@@ -383,6 +405,14 @@ disagreement AS (
 		SELECT 'known location', m.location, NULL
 		WHERE p.location IS NULL
 	) AS found
+
+	UNION ALL
+	/* line of move: the line of a shipment or its reversal exists, and is of that item */
+	SELECT 'line of move', m.item, m.location, m.order_id, m.line_no, concat_ws(' ', l.order_id, l.line_no, l.item),
+		concat_ws(' ', m.order_id, m.line_no, m.item, 'in move', m.move_id)
+	FROM (SELECT * FROM stock_move WHERE kind IN ('shipment', 'shipment_reversal') AND ($1 IS NULL OR item = $1)) AS m
+	LEFT JOIN line AS l ON l.order_id = m.order_id AND l.line_no = m.line_no
+	WHERE l.order_id IS NULL OR l.item <> m.item
 
 	UNION ALL
 	/*
