@@ -61,6 +61,7 @@ ReadEdits(Engine *engine, EditStatement *statement, const AttrNumber *attnum)
 		edit->after = line;
 		LineCopy(&edit->before);
 		LineCopy(&edit->after);
+		LineCheck(after, attnum, &engine->ledger, &edit->after);
 		edit->ranked_anew = LineRankChanged(before, after, attnum);
 		EditJudge(edit);
 		if (statement->count == capacity)

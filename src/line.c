@@ -6,6 +6,7 @@
 
 #include "catalog/pg_type.h"
 #include "utils/datum.h"
+#include "utils/jsonb.h"
 
 enum
 {
@@ -118,6 +119,77 @@ LineRead(TupleTableSlot *slot, const AttrNumber *attnum, Line *line)
 	line->cancel_reason = SlotTextOrNull(slot, attnum[LINE_CANCEL_REASON]);
 	line->priority = DatumGetInt32(slot_getattr(slot, attnum[LINE_PRIORITY], &isnull));
 	RequireValues(line);
+}
+
+static void
+RefuseValue(const Ledger *ledger, const Line *line, const char *message, const char *constraint)
+{
+	ereport(ERROR,
+			(errcode(ERRCODE_CHECK_VIOLATION),
+			 errmsg("order line \"%s\"/" INT64_FORMAT ": %s", text_to_cstring(line->order_id),
+					line->line_no, message),
+			 err_generic_string(PG_DIAG_SCHEMA_NAME, ledger->name),
+			 err_generic_string(PG_DIAG_TABLE_NAME, "order_line"),
+			 err_generic_string(PG_DIAG_CONSTRAINT_NAME, constraint)));
+}
+
+/* above -Infinity and below Infinity; NaN is not */
+static bool
+IsFinite(Numeric value)
+{
+	return !numeric_is_nan(value) && !numeric_is_inf(value);
+}
+
+static bool
+IsObject(Datum value)
+{
+	return JB_ROOT_IS_OBJECT(DatumGetJsonbP(value));
+}
+
+static bool
+OnShortKnown(const text *value)
+{
+	char	   *word = text_to_cstring(value);
+
+	return strcmp(word, "backorder") == 0 || strcmp(word, "cancel") == 0 || strcmp(word, "refuse") == 0;
+}
+
+static void
+CheckQuantities(const Ledger *ledger, const Line *line)
+{
+	if (!IsFinite(line->quantity) || NumericSign(line->quantity) <= 0)
+		RefuseValue(ledger, line, "quantity must be a number above zero", "order_line_quantity_positive");
+	if (NumericSign(line->firm) < 0)
+		RefuseValue(ledger, line, "firm must not be below zero", "order_line_firm_not_negative");
+	if (NumericSign(line->cancelled) < 0)
+		RefuseValue(ledger, line, "cancelled must not be below zero", "order_line_cancelled_not_negative");
+	if (NumericCompare(NumericAdd(NumericAdd(line->cancelled, line->shipped), line->firm), line->quantity) > 0)
+		RefuseValue(ledger, line, "cancelled, shipped and firm units together are more than its quantity",
+					"order_line_open_quantity");
+}
+
+/* What a line that is inserted or changed may say.  Error 23514. */
+void
+LineCheck(TupleTableSlot *slot, const AttrNumber *attnum, const Ledger *ledger, const Line *line)
+{
+	bool		isnull;
+	Datum		value;
+	Numeric		unit_price = SlotNumericOrNull(slot, attnum[LINE_UNIT_PRICE]);
+
+	if (VARSIZE_ANY_EXHDR(line->order_id) == 0)
+		RefuseValue(ledger, line, "order_id must not be empty", "order_line_order_id_not_empty");
+	CheckQuantities(ledger, line);
+	value = slot_getattr(slot, attnum[LINE_ATTRIBUTES], &isnull);
+	if (!isnull && !IsObject(value))
+		RefuseValue(ledger, line, "attributes must be a JSON object", "order_line_attributes_object");
+	if (unit_price != NULL && !IsFinite(unit_price))
+		RefuseValue(ledger, line, "unit_price must be a finite number", "order_line_unit_price_finite");
+	if (TIMESTAMP_NOT_FINITE(line->placed_at))
+		RefuseValue(ledger, line, "placed_at must be a finite time", "order_line_placed_at_finite");
+	if (line->has_not_before && TIMESTAMP_IS_NOBEGIN(line->not_before))
+		RefuseValue(ledger, line, "not_before must not be -infinity", "order_line_not_before_not_past");
+	if (line->on_short != NULL && !OnShortKnown(line->on_short))
+		RefuseValue(ledger, line, "on_short must be backorder, cancel or refuse", "order_line_on_short_known");
 }
 
 static Numeric

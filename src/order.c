@@ -92,6 +92,7 @@ SumDemand(Engine *engine, Placement *placement)
 		MemoryContextReset(placement->row_memory);
 		MemoryContextSwitchTo(placement->row_memory);
 		LineRead(placement->slot, placement->attnum, &line);
+		LineCheck(placement->slot, placement->attnum, &engine->ledger, &line);
 		RequireFreshLine(&line);
 		demand = DemandOf(engine, placement, &line);
 		MemoryContextSwitchTo(engine->memory);

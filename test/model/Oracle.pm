@@ -27,9 +27,9 @@ sub new
 {
 	my ($class) = @_;
 	return bless {
-		item => {},         # name => { on_short, limit, auto }
+		item => {},         # name => { on_short, limit, auto, unit_price }
 		location => {},     # name => 1
-		rule => {},         # name => { test, priority, head_start, valid_from, valid_to }
+		rule => {},         # name => { test(line, item), priority, head_start, valid_from, valid_to }
 		line => {},         # "order\tline" => line
 		group => {},        # "item\tlocation" => { on_hand, available, line => {}, waiting => {} }
 		next_backorder => 1,
@@ -122,7 +122,7 @@ sub rank
 	{
 		next if defined $rule->{valid_from} && $claim_at < $rule->{valid_from};
 		next if defined $rule->{valid_to} && $claim_at >= $rule->{valid_to};
-		next unless $rule->{test}->($line);
+		next unless $rule->{test}->($line, $m->{item}{ $line->{item} });
 		$highest = $rule->{priority} if !defined $highest || $rule->{priority} > $highest;
 		$head_start += $rule->{head_start};
 	}

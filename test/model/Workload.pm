@@ -42,7 +42,7 @@ my $json = JSON::PP->new->canonical;
 my @customers = (qw(ann bob carl dora vip_eve vip_finn), undef);
 my @locations = qw(main main main main east west);
 my %items = (
-	anvil => {}, bolt => {}, cable => {}, drill => { on_short => 'cancel' }, easel => { limit => 20_000 },
+	anvil => {}, bolt => {}, cable => { unit_price => 25_000 }, drill => { on_short => 'cancel' }, easel => { limit => 20_000 },
 	flour => {}, grain => {}, hinge => { auto => 0 });
 
 # Conditions, once for the ledger and once for the model.
@@ -50,7 +50,10 @@ my @conditions = (
 	[ '$.attributes.segment == "Corporate"', sub { ($_[0]{attributes}{segment} // '') eq 'Corporate' } ],
 	[ '$.attributes.ship_mode == "Same Day"', sub { ($_[0]{attributes}{ship_mode} // '') eq 'Same Day' } ],
 	[ '$.customer starts with "vip"', sub { ($_[0]{customer} // '') =~ /^vip/ } ],
-	[ '$.value >= 100', sub { defined $_[0]{unit_price} && $_[0]{quantity} * $_[0]{unit_price} >= 100 * 1e6 } ],
+	[ '$.value >= 100', sub {
+		my ($line, $item) = @_;
+		return $line->{quantity} * ($line->{unit_price} // $item->{unit_price} // 0) >= 100 * 1e6;
+	} ],
 	[ '$.quantity > 6', sub { $_[0]{quantity} > 6000 } ],
 	[ '$.location == "east" || $.item == "bolt"', sub { $_[0]{location} eq 'east' || $_[0]{item} eq 'bolt' } ],
 	[ '$.demand_class == "preorder"', sub { $_[0]{demand_class} eq 'preorder' } ],
@@ -60,8 +63,8 @@ my @conditions = (
 my @weights = (
 	insert => 14, copy => 4, merge => 4, upsert_nothing => 3, upsert => 4, view_insert => 6, place_order => 6,
 	two_tables => 2, receipt => 14, receipts => 5, receive => 8, loss => 6, count => 4, transfer => 4,
-	ship => 8, ship_function => 4, ship_waiting => 5, unship => 4,
-	cancel => 5, cancel_lines => 3, cancel_function => 5, cancel_order => 3, edit_quantity => 9, view_update => 4,
+	ship => 8, ship_function => 4, ship_waiting => 5, unship => 4, mixed_moves => 8,
+	cancel => 5, cancel_lines => 3, cancel_function => 5, cancel_order => 3, edit_quantity => 9, edit_columns => 8, edit_order => 5, view_update => 4,
 	hold => 4, place_held => 4, release => 5, due => 2, edit_held => 3, delete_held => 2, move_line => 4,
 	rerank => 5, rule => 4, reprioritize => 4, policy => 3, auto_off => 4, auto_on => 3, allocate => 6,
 	reallocate => 3, firm => 4, nothing => 1, wrong => 10);
@@ -82,11 +85,11 @@ sub prepare
 	my ($w) = @_;
 	my $m = $w->{model};
 	$m->{location}{$_} = 1 for @locations;
-	$m->{item}{$_} = { on_short => 'backorder', limit => undef, auto => 1, %{ $items{$_} } } for keys %items;
+	$m->{item}{$_} = { on_short => 'backorder', limit => undef, auto => 1, unit_price => undef, %{ $items{$_} } } for keys %items;
 	return join '', "INSERT INTO location VALUES ('east'), ('west');\n", map {
 		my $i = $m->{item}{$_};
-		sprintf "INSERT INTO item (item, on_short, backorder_limit, auto_allocate) VALUES (%s);\n",
-		  list(quote($_), quote($i->{on_short}), quantity($i->{limit}), $i->{auto} ? 'true' : 'false')
+		sprintf "INSERT INTO item (item, on_short, backorder_limit, auto_allocate, unit_price) VALUES (%s);\n",
+		  list(quote($_), quote($i->{on_short}), quantity($i->{limit}), $i->{auto} ? 'true' : 'false', quantity($i->{unit_price}))
 	} sort keys %items;
 }
 
@@ -397,16 +400,22 @@ sub two_tables
 
 # ---- stock
 
+# The moves of a statement are done in the order of their times, then of the rows.
 sub moves
 {
 	my ($w, @moves) = @_;
+	$_->[5] //= $w->{clock} for @moves;
 	my $sql = "INSERT INTO stock_move (kind, item, location, quantity, order_id, line_no, moved_at) VALUES\n"
 	  . join(",\n", map {
-		my ($kind, $item, $location, $quantity, $line) = @$_;
+		my ($kind, $item, $location, $quantity, $line, $moved_at) = @$_;
 		'(' . list(map({ quote($_) } $kind, $item, $location), quantity($quantity), quote($line && $line->{order_id}),
-			$line ? $line->{line_no} : 'NULL', moment($w->{clock})) . ')'
+			$line ? $line->{line_no} : 'NULL', moment($moved_at)) . ')'
 	} @moves) . ';';
-	return { sql => $sql, apply => sub { my ($m) = @_; $m->move(@$_) for @moves; return } };
+	return { sql => $sql, apply => sub {
+		my ($m) = @_;
+		$m->move(@$_) for sort { $a->[5] <=> $b->[5] } @moves;
+		return;
+	} };
 }
 
 sub coming_in
@@ -533,6 +542,34 @@ sub ship_waiting
 	return $w->moves([ 'shipment', undef, undef, part(Oracle::open_quantity($line)), $line ]);
 }
 
+# Several kinds in one statement, of a few items, at times out of order.
+sub mixed_moves
+{
+	my ($w) = @_;
+	my ($one, $other) = map { $w->stocked // return } 1 .. 2;
+	my (@moves, %shipped);
+	for (1 .. between(2, 5))
+	{
+		my ($item, $location) = @{ pick($one, $other) }{qw(item location)};
+		my $at = $w->{clock} - 60_000_000 * between(0, 3);
+		my $kind = pick(qw(receipt return_to_vendor adjustment adjustment shipment shipment_reversal));
+		my ($quantity, $line) = (amount($item, 6));
+		$quantity = -$quantity if $kind eq 'adjustment' && chance(0.7);
+		if ($kind =~ /^shipment/)
+		{
+			$line = $w->line(sub {
+				my ($l) = @_;
+				return $l->{item} eq $item && $l->{location} eq $location && !$l->{on_hold} && !$shipped{$l}
+				  && ($kind eq 'shipment' ? Oracle::open_quantity($l) : $l->{shipped}) > 0;
+			}) or next;
+			$shipped{$line} = 1;
+			$quantity = part($kind eq 'shipment' ? Oracle::open_quantity($line) : $line->{shipped});
+		}
+		push @moves, [ $kind, $item, $location, $quantity, $line, $at ];
+	}
+	return @moves ? $w->moves(@moves) : undef;
+}
+
 sub unship
 {
 	my ($w) = @_;
@@ -627,6 +664,40 @@ sub edit_quantity
 	my ($w) = @_;
 	my $line = $w->line(sub { 1 }) or return;
 	return one_change($line, { quantity => quantity_of($line) });
+}
+
+# Several columns at once: what counts is the difference they make together.
+sub edit_columns
+{
+	my ($w) = @_;
+	my $line = $w->line(chance(0.8) ? \&is_open : sub { $_[0]{on_hold} }) or return;
+	my %new = (quantity => quantity_of($line), priority => between(-1, 3), not_before => chance(0.5) ? undef : later(),
+		location => pick(@locations), attributes => attributes(), unit_price => 1000 * between(1, 40),
+		on_short => pick(undef, qw(backorder cancel refuse)), demand_class => pick(qw(regular preorder)),
+		cancelled => $line->{cancelled} + 1000 * pick(0, 0, 1), firm => chance(0.5) ? 0 : $line->{firm});
+	delete @new{qw(location not_before)} if $line->{firm};
+	my @columns = sort keys %new;
+	my %some = map { ($_ => $new{$_}) } map { pick(@columns) } 1 .. between(1, 4);
+	return one_change($line, \%some);
+}
+
+# A whole order put on hold, let go, or moved in one statement.  Units that would
+# claim the same stock at the same moment are left out: their order is nobody's promise.
+sub edit_order
+{
+	my ($w) = @_;
+	my $one = $w->line(sub { Oracle::still_wanted($_[0]) > 0 && $_[0]{firm} == 0 }) or return;
+	my $new = $one->{on_hold} ? { not_before => $w->{clock} } : chance(0.5) ? { not_before => later() } : { location => pick(qw(main east west)) };
+	my %claimed;
+	my @lines = grep { exists $new->{not_before} && !$one->{on_hold} || !$claimed{"$_->{item} " . ($new->{location} // $_->{location})}++ }
+	  $w->lines(sub {
+		my ($line) = @_;
+		return $line->{order_id} eq $one->{order_id} && Oracle::still_wanted($line) > 0 && $line->{firm} == 0
+		  && $line->{on_hold} eq $one->{on_hold};
+	  });
+	my $sql = 'UPDATE order_line SET ' . assignments($new) . ' WHERE order_id = ' . quote($one->{order_id})
+	  . ' AND line_no IN (' . list(map { $_->{line_no} } @lines) . ');';
+	return { sql => $sql, apply => sub { my ($m, $now) = @_; $m->change($now, map { [ $_, $new ] } @lines); return } };
 }
 
 # As an ORM saves: every column, those of the engine stale.
@@ -875,6 +946,10 @@ sub wrong
 		[ "INSERT INTO stock_move (kind, item, location, quantity) VALUES ('adjustment', $place, 0);", '23514', 'stock_move_quantity_sign' ],
 		[ "INSERT INTO stock_move (item, location, quantity) VALUES ($place, -3);", '23514', 'stock_move_quantity_sign' ],
 		[ "INSERT INTO stock_move (item, location, quantity, idempotency_key) VALUES ($place, 3, 'k'), ($place, 3, 'k');", '23505', 'stock_move_idempotency_key' ],
+		[ "SELECT * FROM cancel($order, $no, 0);", '22023' ],
+		[ "SELECT * FROM ship($order, $no, -1);", '22023' ],
+		[ "SELECT * FROM record_count('anvil', -1);", '22023' ],
+		[ "SELECT * FROM cancel('nobody');", '23503' ],
 		[ "UPDATE order_line SET cancelled = quantity + 1 WHERE $it;", '23514', 'order_line_open_quantity' ],
 		[ "UPDATE order_line SET cancelled = cancelled - 1 WHERE $it;", $line->{cancelled} >= 1000 ? '55000' : '23514' ],
 		[ "UPDATE order_line SET firm = quantity - cancelled - shipped WHERE $it;", is_waiting($line) ? ('23514', 'order_line_firm_allocated') : undef ],

@@ -5,7 +5,7 @@ SET timezone = 'UTC';
 SET datestyle = 'ISO, YMD';
 SELECT backorder.create_ledger('proof', 'UTC');
 SET search_path = proof;
-\set check 'SELECT * FROM backorder.check_ledger(''proof'');'
+\set check 'SELECT * FROM backorder.check_ledger(''proof'') ORDER BY invariant COLLATE "C", item, location, order_id, line_no, expected COLLATE "C", actual;'
 \set check_hammer 'SELECT * FROM backorder.check_ledger(''proof'', ''hammer'');'
 
 -- an empty ledger

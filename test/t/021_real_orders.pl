@@ -238,7 +238,7 @@ JOIN l USING (order_id, line_no)
 LEFT JOIN (
 	SELECT backorder_id, coalesce(sum(quantity) FILTER (WHERE kind = 'filled'), 0) AS filled,
 		coalesce(sum(quantity) FILTER (WHERE kind = 'cancelled'), 0) AS cancelled,
-		(array_agg(happened_at ORDER BY journal_id DESC))[1] AS at
+		max(happened_at) AS at
 	FROM journal WHERE kind IN ('filled', 'cancelled') GROUP BY backorder_id
 ) AS ending USING (backorder_id)
 WHERE opening.kind = 'backordered';

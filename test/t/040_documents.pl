@@ -225,6 +225,29 @@ foreach my $name ('trigger', 'version', 'code', sort keys %invariant)
 	part_has('What check_ledger looks for', qr/^\| $name \|/m, "invariant $name");
 }
 
+# And nothing that is gone.
+my %known = map { $_ => 1 } catalog(q{
+	SELECT CASE nspname WHEN 'backorder' THEN 'backorder.' ELSE '' END || relname FROM pg_class JOIN pg_namespace AS n ON n.oid = relnamespace WHERE nspname IN ('shop', 'backorder')
+	UNION SELECT proname FROM pg_proc JOIN pg_namespace AS n ON n.oid = pronamespace WHERE nspname IN ('shop', 'backorder')});
+is(join(' ', grep { !$known{$_} && $_ ne "For the engine's own use" } slurp_file("$top/doc/reference.md") =~ /^### (.*)$/mg),
+	'', 'reference: everything that has a part exists');
+
+# ---- links between the documents
+
+foreach my $file (qw(README.md doc/concepts.md doc/tutorial.md doc/reference.md doc/operations.md CHANGELOG.md))
+{
+	my ($directory) = "$top/$file" =~ m{^(.*)/};
+	my @broken;
+	foreach my $link (slurp_file("$top/$file") =~ /\]\(([^)\s]+)\)/g)
+	{
+		my ($path, $anchor) = $link =~ /^([^#]*)#?(.*)$/;
+		my $target = $path eq '' ? "$top/$file" : "$directory/$path";
+		my %anchors = -f $target ? map { lc($_) =~ s/[^\w -]//gr =~ tr/ /-/r => 1 } slurp_file($target) =~ /^#+ (.*)$/mg : ();
+		push @broken, $link if !-f $target || ($anchor ne '' && !$anchors{$anchor});
+	}
+	is("@broken", '', "links of $file");
+}
+
 # ---- the recipes of doc/operations.md
 
 $node->safe_psql('postgres', "CREATE ROLE $_ LOGIN") foreach qw(warehouse planner analyst portal boss);

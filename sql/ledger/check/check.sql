@@ -7,8 +7,8 @@
  * The tables are read a few times each, whatever the number of rows that
  * disagree: everything is a hash join or one sort, nothing is looked up row by
  * row.  (What may be NULL is only joined where it is not: many NULLs in a hash
- * table cost dear.)  Columns that users have added do not matter, whatever their names.  A
- * row whose item was tampered with shows up as missing for its true item.
+ * table cost dear.)  Columns that users have added do not matter, whatever their
+ * names.  A row whose item was tampered with shows up as missing for its true item.
  */
 WITH line AS (
 	/* every order line, what of it is open, and what its backorders, moves and journal rows add up to */
@@ -20,7 +20,7 @@ WITH line AS (
 		coalesce(b.waiting, 0) AS waiting,
 		coalesce(b.quantity_at_entry, 0) AS quantity_at_entry,
 		coalesce(m.shipped, 0) AS moved,
-		j.first_entries, j.first_entered, j.first_entered_at,
+		j.first_entries, j.first_entered, j.first_entered_at, j.held, j.given_up_for_hold,
 		CASE WHEN j.relocated IS NOT TRUE
 			THEN coalesce(j.last_entered, l.entered_quantity, l.quantity) + coalesce(j.change, 0)
 		END AS told_open
@@ -46,6 +46,8 @@ WITH line AS (
 			max(quantity) FILTER (WHERE first_time) AS first_entered,
 			max(happened_at) FILTER (WHERE first_time) AS first_entered_at,
 			max(quantity) FILTER (WHERE journal_id = last_entry) AS last_entered,
+			coalesce(sum(quantity) FILTER (WHERE kind = 'held'), 0) AS held,
+			coalesce(sum(quantity) FILTER (WHERE cause = 'hold' AND kind <> 'held'), 0) AS given_up_for_hold,
 			sum(CASE
 				WHEN kind = 'unshipped' OR (kind = 'changed' AND cause = 'raise') THEN quantity
 				WHEN kind IN ('cancelled', 'released', 'shipped') THEN -quantity
@@ -150,6 +152,12 @@ disagreement AS (
 		SELECT 'open quantity', trim_scale(l.told_open)::text, trim_scale(l.open)::text
 		WHERE NOT l.on_hold AND l.open <> l.told_open
 		UNION ALL
+		/* quantities: something is ordered, nothing is below zero, and no more is cancelled, shipped and picked than was ordered */
+		SELECT 'quantities', 'cancelled, shipped and firm within quantity',
+			concat_ws(' ', l.cancelled, l.shipped, l.firm, 'of', l.quantity)
+		WHERE NOT (l.quantity > 0 AND l.quantity < 'Infinity' AND l.cancelled >= 0 AND l.shipped >= 0 AND l.firm >= 0
+			AND l.cancelled + l.shipped + l.firm <= l.quantity)
+		UNION ALL
 		/* firm: picked units are allocated */
 		SELECT 'firm', trim_scale(l.open - l.waiting) || ' or less', trim_scale(l.firm)::text
 		WHERE l.firm > greatest(l.open - l.waiting, 0)
@@ -187,6 +195,10 @@ disagreement AS (
 			'backordered at entry ' || trim_scale(nullif(l.backordered_at_entry, 0)),
 			'entered quantity ' || trim_scale(l.entered_quantity))
 		WHERE NOT l.ever_entered AND (l.shipped <> 0 OR l.backordered_at_entry <> 0 OR l.entered_quantity IS NOT NULL)
+		UNION ALL
+		/* on hold: what was open when it was put on hold was given up */
+		SELECT 'on hold', trim_scale(l.held) || ' given up', trim_scale(l.given_up_for_hold)::text
+		WHERE l.held <> l.given_up_for_hold
 		UNION ALL
 		/* known item, known location: the line names rows that exist */
 		SELECT 'known item', l.item, NULL
