@@ -174,12 +174,16 @@ void
 LossTake(Engine *engine, const StockKey *key, Numeric quantity, const Loss *loss)
 {
 	int			count;
-	Holder	  **holders = ReadHolders(engine, key, loss, &count);
-	Claim	  **victims = palloc(sizeof(Claim *) * Max(count, 1));
+	Holder	  **holders;
+	Claim	  **victims;
 	int			victim_count = 0;
 	int			batch = 16;
 	Numeric		rest = quantity;
 
+	/* lines are looked up as the statement has left them so far */
+	FactFlush(engine);
+	holders = ReadHolders(engine, key, loss, &count);
+	victims = palloc(sizeof(Claim *) * Max(count, 1));
 	for (int start = 0; start < count && NumericSign(rest) > 0; start += batch)
 	{
 		int			run = Min(batch, count - start);

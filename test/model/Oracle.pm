@@ -403,7 +403,7 @@ sub change
 		}
 		my $key = line_key(@$line{qw(order_id line_no)});
 		$m->drop($group->{line}, $key);
-		my @ranking = grep { exists $new->{$_} && differs($new->{$_}, $line->{$_}) } qw(customer attributes priority required_by);
+		my @ranking = grep { exists $new->{$_} && differs($new->{$_}, $line->{$_}) } qw(customer attributes unit_price required_by priority demand_class);
 		$m->put($line, $_, $new->{$_}) for sort keys %$new;
 		$m->put($line, 'on_hold', $held);
 		$m->put($m->group_of($line)->{line}, $key, $line);

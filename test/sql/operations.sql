@@ -37,13 +37,15 @@ SELECT * FROM cancel('4', reason => 'all of it');
 SELECT * FROM cancel('4');
 SELECT order_id, line_no, cancelled, cancel_reason FROM order_line WHERE order_id = '4' ORDER BY line_no;
 SELECT * FROM sums;
--- firm units are cancelled with the rest where no quantity is given
-INSERT INTO order_line (order_id, line_no, item, quantity) VALUES ('5', 1, 'b', 2);
+-- firm units stay
+INSERT INTO order_line (order_id, line_no, item, quantity) VALUES ('5', 1, 'b', 3);
 UPDATE order_line SET firm = 2 WHERE order_id = '5';
 \set VERBOSITY terse
-SELECT * FROM cancel('5', 1, 1);
+SELECT * FROM cancel('5', 1, 2);
 \set VERBOSITY default
 SELECT * FROM cancel('5', 1);
+SELECT * FROM cancel('5', 1);
+SELECT * FROM line WHERE order_id = '5';
 SELECT * FROM backorder.check_ledger('ops');
 
 -- record_count: the difference to what should be on hand, and who lost; nothing where the count is right
@@ -66,11 +68,14 @@ SELECT kind, order_id, line_no, quantity FROM transfer('d', 'main', 'north', 4, 
 SELECT kind, item, location, quantity, reference FROM stock_move WHERE item = 'd' ORDER BY move_id;
 SELECT order_id, no, loc, allocated, waiting FROM line WHERE item = 'd';
 -- reallocate: by hand, out of turn; the first waits with its old rank
-SELECT reallocate('7', 2, '7', 3, 2, 'a favour');
+SELECT reallocate('7', 2, '7', 3, 1, 'a favour');
 SELECT no, loc, allocated, waiting FROM line WHERE item = 'd';
 SELECT kind, cause, line_no, quantity, reason FROM journal WHERE item = 'd' AND cause = 'reallocated' ORDER BY journal_id;
 SELECT line_no, cause, quantity, remaining, rank_at FROM backorder WHERE item = 'd' AND cause = 'reallocated';
+INSERT INTO order_line (order_id, line_no, item, location, quantity, placed_at) VALUES ('7', 4, 'd', 'north', 1, '2024-01-01 12:00');
 SELECT line_no, quantity FROM receive('d', 1, 'north');
+SELECT line_no, quantity FROM receive('d', 1, 'north');
+INSERT INTO order_line (order_id, line_no, item, location, quantity) VALUES ('7', 5, 'd', 'north', 1);
 SELECT * FROM backorder.check_ledger('ops');
 
 -- Several calls in one statement, in one transaction and in a block: each tells what it did itself.
@@ -95,7 +100,7 @@ BEGIN
 		FOR r IN SELECT * FROM receive('a', i) LOOP
 			RAISE NOTICE 'received %', r.quantity;
 		END LOOP;
-		FOR r IN SELECT * FROM ship('9', 1, 1) LOOP
+		FOR r IN SELECT * FROM ship('9', 1, 0.5) LOOP
 			RAISE NOTICE 'shipped %, open %', r.quantity, r.open;
 		END LOOP;
 		FOR r IN SELECT * FROM cancel('9', 1, 0.25) LOOP
@@ -111,6 +116,7 @@ SELECT * FROM line WHERE order_id IN ('8', '9');
 SELECT * FROM backorder.check_ledger('ops');
 
 -- Bad arguments: a clear error, and nothing is done.
+INSERT INTO order_line (order_id, line_no, item, quantity, not_before) VALUES ('10', 1, 'a', 1, 'infinity');
 \set VERBOSITY terse
 SELECT * FROM receive('a', 0);
 SELECT * FROM receive('a', -1);
@@ -131,7 +137,7 @@ SELECT * FROM ship('9', 1, -1);
 SELECT * FROM ship('9', 1, 'NaN');
 SELECT * FROM ship('9', 1, 'Infinity');
 SELECT * FROM ship('9', 1, 1000);
-SELECT * FROM ship('4', 4, 1);
+SELECT * FROM ship('10', 1, 1);
 SELECT * FROM cancel('gone');
 SELECT * FROM cancel('1', 99);
 SELECT * FROM cancel(NULL);
@@ -156,21 +162,23 @@ SELECT * FROM transfer('a', 'main', 'north', NULL);
 SELECT * FROM transfer('a', 'main', 'north', 'NaN');
 SELECT * FROM transfer('a', 'main', 'north', 100000);
 SELECT * FROM transfer(NULL, 'main', 'north', 1);
+SELECT * FROM transfer('a', 'main', 'main', 1);
 SELECT reallocate('9', 1, '9', 1, 1);
 SELECT reallocate('9', 1, 'gone', 1, 1);
 SELECT reallocate('gone', 1, '9', 1, 1);
 SELECT reallocate('9', 1, '7', 1, 1);
 SELECT reallocate('7', 2, '7', 1, 1);
-SELECT reallocate('7', 3, '7', 2, 100);
+SELECT reallocate('7', 3, '7', 5, 100);
+SELECT reallocate('7', 3, '7', 5, 2);
 SELECT reallocate('7', 2, '7', 3, 1);
-SELECT reallocate('7', 3, '7', 2, 0);
-SELECT reallocate('7', 3, '7', 2, -1);
-SELECT reallocate('7', 3, '7', 2, 'NaN');
-SELECT reallocate('7', 3, '7', 2, 'Infinity');
-SELECT reallocate('7', 3, '7', 2, NULL);
-SELECT reallocate(NULL, 3, '7', 2, 1);
-UPDATE order_line SET firm = 2 WHERE order_id = '7' AND line_no = 3;
-SELECT reallocate('7', 3, '7', 2, 1);
+SELECT reallocate('7', 3, '7', 5, 0);
+SELECT reallocate('7', 3, '7', 5, -1);
+SELECT reallocate('7', 3, '7', 5, 'NaN');
+SELECT reallocate('7', 3, '7', 5, 'Infinity');
+SELECT reallocate('7', 3, '7', 5, NULL);
+SELECT reallocate(NULL, 3, '7', 5, 1);
+UPDATE order_line SET firm = 3 WHERE order_id = '7' AND line_no = 3;
+SELECT reallocate('7', 3, '7', 5, 1);
 SELECT * FROM allocate('gone');
 SELECT * FROM allocate('a', 'gone');
 SELECT * FROM allocate(NULL);
@@ -178,7 +186,58 @@ SELECT * FROM allocate('a', quantity => 0);
 SELECT * FROM allocate('a', quantity => -1);
 SELECT * FROM allocate('a', quantity => 'NaN');
 SELECT * FROM allocate('a', quantity => 'Infinity');
+-- and their SQLSTATEs
+\set VERBOSITY sqlstate
+SELECT * FROM receive('a', 0);
+SELECT * FROM receive('a', NULL);
+SELECT * FROM receive('gone', 1);
+SELECT * FROM receive('a', 1, idempotency_key => 'k1');
+SELECT * FROM ship('gone');
+SELECT * FROM ship(NULL);
+SELECT * FROM ship('9', 1, 0);
+SELECT * FROM ship('9', 1, 1000);
+SELECT * FROM ship('10', 1, 1);
+SELECT * FROM cancel('gone');
+SELECT * FROM cancel('9', 1, 1000);
+SELECT * FROM cancel('9', 1, 'NaN');
+SELECT * FROM record_count('gone', 1);
+SELECT * FROM record_count('a', -1);
+SELECT * FROM record_count('a', NULL);
+SELECT * FROM transfer('a', 'main', 'gone', 1);
+SELECT * FROM transfer('a', 'main', 'north', -1);
+SELECT * FROM transfer('a', 'main', 'north', 100000);
+SELECT * FROM transfer('a', 'main', 'main', 1);
+SELECT reallocate('9', 1, '9', 1, 1);
+SELECT reallocate('9', 1, 'gone', 1, 1);
+SELECT reallocate('9', 1, '7', 1, 1);
+SELECT reallocate('7', 2, '7', 5, 100);
+SELECT reallocate('7', 2, '7', 5, 2);
+SELECT reallocate('7', 3, '7', 5, 1);
+SELECT reallocate('7', 3, '7', 5, 0);
+SELECT reallocate(NULL, 3, '7', 5, 1);
+SELECT * FROM allocate('gone');
+SELECT * FROM allocate('a', quantity => 0);
 \set VERBOSITY default
+-- a simple expression of PL/pgSQL, with a trigger of the user's on the slots
+CREATE FUNCTION slot_written() RETURNS trigger LANGUAGE plpgsql AS $$
+BEGIN
+	RETURN NULL;
+END
+$$;
+CREATE TRIGGER slot_written AFTER INSERT OR UPDATE ON stock_slot FOR EACH ROW EXECUTE FUNCTION slot_written();
+UPDATE item SET auto_allocate = false WHERE item = 'd';
+SELECT quantity FROM receive('d', 1, 'north');
+DO $$
+DECLARE
+	given numeric;
+BEGIN
+	given := backorder.serve_queue('ops.order_line', 'd', 'north', 1);
+	RAISE NOTICE 'given %', given;
+	given := ops.reallocate('7', 2, '7', 3, 1);
+EXCEPTION WHEN check_violation THEN
+	RAISE NOTICE '%', sqlerrm;
+END
+$$;
 SELECT * FROM backorder.check_ledger('ops');
 
 SET client_min_messages = warning;

@@ -209,7 +209,7 @@ foreach my $name (sort keys %raised)
 
 my %constraint = map { $_ => 1 } (
 	$sources =~ /PG_DIAG_CONSTRAINT_NAME,\s*"(\w+)"/g,
-	(map { /"(\w+)"\);$/ } $sources =~ /(MoveRefuse\(engine,[^;]*;)/g),
+	(map { /"(\w+)"\);$/ } $sources =~ /((?:MoveRefuse|RefuseValue)\((?:engine|ledger),[^;]*;)/g),
 	(map { ("order_line_$_", "stock_move_$_") } $sources =~ /psprintf\("%s_(\w+_fkey)"/g),
 	catalog(q{SELECT conname FROM pg_constraint WHERE connamespace = 'shop'::regnamespace}));
 foreach my $name (sort keys %constraint)

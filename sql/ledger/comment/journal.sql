@@ -1,6 +1,6 @@
 COMMENT ON TABLE journal IS 'Every decision after entry, written by the engine and append-only: the audit trail, and the outbox for other programs.';
 COMMENT ON COLUMN journal.journal_id IS 'Key, from a sequence.';
-COMMENT ON COLUMN journal.kind IS 'What happened: entered, backordered, filled, cancelled (waiting units given up), released (allocated units given up), shipped, unshipped, held, changed (quantity raised), reranked, passed_over.';
+COMMENT ON COLUMN journal.kind IS 'What happened: entered, backordered, filled, cancelled (waiting units given up), released (allocated units given up), shipped, unshipped, held, changed (quantity raised, or cancelled while on hold), reranked, passed_over.';
 COMMENT ON COLUMN journal.cause IS 'Why: for a backorder its cause, for a fill the kind of move or what else set the units free, for the rest the change that asked for it.';
 COMMENT ON COLUMN journal.order_id IS 'Order of the line it happened to.';
 COMMENT ON COLUMN journal.line_no IS 'Number of the line it happened to.';

@@ -54,12 +54,31 @@ CREATE OR REPLACE FUNCTION release_due(called_at timestamptz DEFAULT clock_times
 RETURNS TABLE (order_id text, line_no bigint, allocated numeric, backordered numeric)
 LANGUAGE sql
 BEGIN ATOMIC
-	/* touching a line whose time has come lets it enter */
+	/*
+	 * Touching a line whose time has come lets it enter.  One that would be
+	 * refused stays on hold until a later call, so that it does not keep the
+	 * others: the lines are looked at in the order in which they will be placed.
+	 */
 	UPDATE order_line AS l SET not_before = l.not_before
 	FROM (
+		WITH due AS MATERIALIZED (
+			SELECT h.order_id, h.line_no, i.backorder_limit, coalesce(h.on_short, i.on_short) AS on_short,
+				coalesce(s.backordered, 0) AS waiting,
+				sum(h.quantity - h.cancelled - h.shipped) OVER (
+					PARTITION BY h.item, h.location
+					ORDER BY greatest(h.placed_at, h.not_before), h.priority DESC, h.order_id, h.line_no
+				) - coalesce(s.available, 0) AS short
+			FROM order_line AS h
+			JOIN item AS i ON i.item = h.item
+			LEFT JOIN stock AS s ON s.item = h.item AND s.location = h.location
+			WHERE h.on_hold AND h.not_before <= now() AND h.cancelled + h.shipped < h.quantity
+		)
 		SELECT o.order_id, o.line_no FROM order_line AS o
-		WHERE o.on_hold AND o.not_before <= now() AND o.cancelled + o.shipped < o.quantity
-		ORDER BY o.order_id, o.line_no FOR NO KEY UPDATE SKIP LOCKED
+		JOIN due AS d ON d.order_id = o.order_id AND d.line_no = o.line_no
+		WHERE d.short <= 0
+			OR d.on_short = 'cancel'
+			OR (d.on_short = 'backorder' AND (d.waiting + d.short <= d.backorder_limit) IS NOT FALSE)
+		ORDER BY o.order_id, o.line_no FOR NO KEY UPDATE OF o SKIP LOCKED
 	) AS k
 	WHERE l.order_id = k.order_id AND l.line_no = k.line_no;
 	SELECT s.order_id, s.line_no, s.allocated, s.backordered
@@ -70,4 +89,4 @@ BEGIN ATOMIC
 	ORDER BY s.order_id, s.line_no;
 END;
 COMMENT ON FUNCTION release_due(timestamptz) IS
-	'Lets the held lines enter whose not_before has come, and returns what became of each. Lines that somebody is editing wait for the next call. For a scheduler. called_at is for the function itself: what it did is what was recorded from then on.';
+	'Lets the held lines enter whose not_before has come, and returns what became of each. Lines that somebody is editing, or that would be refused for want of stock, wait for a later call. For a scheduler. called_at is for the function itself: what it did is what was recorded from then on.';
