@@ -1,5 +1,18 @@
 /* Is a ledger whole?  Its own scripts say what it consists of. */
 
+/* A sequence that was set but not used yet tells its value only when it is read as a table, by whatever name it has. */
+CREATE FUNCTION backorder.next_id(relation regclass, column_name text) RETURNS bigint
+	LANGUAGE sql STABLE
+BEGIN ATOMIC
+	SELECT pg_catalog."substring"(
+		pg_catalog.query_to_xml(
+			pg_catalog.format('SELECT last_value + is_called::integer AS next_id FROM %s',
+				pg_catalog.pg_get_serial_sequence(relation::text, column_name)),
+			false, true, '')::text,
+		'<next_id>(\d+)')::bigint;
+END;
+COMMENT ON FUNCTION backorder.next_id(regclass, text) IS 'The number that an identity column gives next.';
+
 CREATE FUNCTION backorder.trigger_damage(schema oid, OUT table_name name, OUT trigger_name name, OUT damage text)
 	RETURNS SETOF record
 	LANGUAGE sql STABLE PARALLEL SAFE
@@ -40,7 +53,8 @@ BEGIN ATOMIC
 	FROM pg_catalog.regexp_matches(backorder.script_views() || backorder.script_functions(),
 		'CREATE OR REPLACE (VIEW|FUNCTION) (\w+)', 'g') AS made (object)
 	WHERE NOT EXISTS (SELECT FROM pg_catalog.pg_class AS c WHERE c.relname = made.object[2] AND c.relnamespace = schema)
-		AND NOT EXISTS (SELECT FROM pg_catalog.pg_proc AS f WHERE f.proname = made.object[2] AND f.pronamespace = schema);
+		AND NOT EXISTS (SELECT FROM pg_catalog.pg_proc AS f WHERE f.proname = made.object[2] AND f.pronamespace = schema)
+	ORDER BY 1, 2, 3;
 END;
 COMMENT ON FUNCTION backorder.code_damage(oid) IS
 	'What is wrong with the code of the ledger in this schema; backorder.upgrade_ledger() mends it.';

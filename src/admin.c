@@ -41,7 +41,21 @@ Script(const char *part)
 	return text;
 }
 
-/* Runs one of our scripts; an error in it says so, rather than show the whole text. */
+/* An error in one of our scripts says so, rather than show the whole text. */
+static void
+RethrowForScript(MemoryContext memory, const char *ledger, const char *part)
+{
+	ErrorData  *error;
+
+	MemoryContextSwitchTo(memory);
+	error = CopyErrorData();
+	FlushErrorState();
+	error->context = psprintf("script \"%s\" on ledger \"%s\"", part, ledger);
+	error->internalquery = NULL;
+	error->internalpos = 0;
+	ReThrowError(error);
+}
+
 static void
 RunScript(const char *ledger, const char *part)
 {
@@ -54,13 +68,7 @@ RunScript(const char *ledger, const char *part)
 	}
 	PG_CATCH();
 	{
-		ErrorData  *error;
-
-		MemoryContextSwitchTo(memory);
-		error = CopyErrorData();
-		FlushErrorState();
-		error->context = psprintf("script \"%s\" on ledger \"%s\"", part, ledger);
-		ReThrowError(error);
+		RethrowForScript(memory, ledger, part);
 	}
 	PG_END_TRY();
 }
@@ -214,12 +222,21 @@ Rebuild(Engine *engine, void *argument)
 	Run("LOCK TABLE order_line, stock_move, stock_slot, backorder, journal IN SHARE ROW EXCLUSIVE MODE");
 	GateLockAll(&engine->ledger);
 	RunScript(engine->ledger.name, "rebuild");
+	Run("SELECT item, location FROM stock_slot GROUP BY item, location HAVING sum(available) < 0 LIMIT 1");
+	if (SPI_processed > 0)
+		ereport(ERROR,
+				(errcode(ERRCODE_CHECK_VIOLATION),
+				 errmsg("ledger \"%s\" cannot be rebuilt: its order lines hold more of item \"%s\" at \"%s\" than was moved in",
+						engine->ledger.name, text_to_cstring(ResultText(0, 1)), text_to_cstring(ResultText(0, 2))),
+				 errhint("check_ledger() shows what disagrees. Mend the order line or stock move that is wrong, then rebuild."),
+				 err_generic_string(PG_DIAG_CONSTRAINT_NAME, "stock_slot_available_not_negative")));
 }
 
 /*
  * rebuild_ledger(ledger name): recomputes slots, backorders and the engine's facts
  * from the order lines, stock moves and journal.  For the owner.
- * Locks: all tables against writing, and all gates.
+ * Locks: all tables against writing, and all gates.  Error 23514 if the facts
+ * themselves promise more than there is.
  */
 PG_FUNCTION_INFO_V1(backorder_rebuild_ledger);
 Datum
@@ -276,8 +293,17 @@ RunCheck(Engine *engine, void *argument)
 		elog(ERROR, "SPI_execute_with_args failed");
 	KeepRows(check);
 	script = Script("check");
-	if (SPI_execute_with_args(script, 1, text_type, item, check->item ? NULL : "n", true, 0) != SPI_OK_SELECT)
-		elog(ERROR, "SPI_execute_with_args failed");
+	PG_TRY();
+	{
+		/* planned for this item: one plan for all would not use the indexes */
+		if (SPI_execute_with_args(script, 1, text_type, item, check->item ? NULL : "n", true, 0) != SPI_OK_SELECT)
+			elog(ERROR, "SPI_execute_with_args failed");
+	}
+	PG_CATCH();
+	{
+		RethrowForScript(engine->memory, engine->ledger.name, "check");
+	}
+	PG_END_TRY();
 	KeepRows(check);
 }
 

@@ -136,8 +136,9 @@ typedef struct ColumnShape
 {
 	const char *name;
 	Oid			type;
+	AttrNumber	hint;			/* where it was found last */
 } ColumnShape;
-extern void FindColumns(Relation rel, const ColumnShape *shape, int count, AttrNumber *attnum);
+extern void FindColumns(Relation rel, ColumnShape *shape, int count, AttrNumber *attnum);
 
 /* gate.c: the lock in front of the queue of an (item, location) */
 typedef struct StockKey

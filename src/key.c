@@ -94,15 +94,13 @@ KeyedTableScan(KeyedTable *table, const Datum *keys, int nkeys)
 	return scan;
 }
 
-/* The row with this key, in table->slot. */
+/* The row with this key, in table->slot, which pins its page until it is cleared. */
 bool
 KeyedTableGet(KeyedTable *table, const Datum *keys, int nkeys)
 {
 	IndexScanDesc scan = KeyedTableScan(table, keys, nkeys);
 	bool		found = index_getnext_slot(scan, ForwardScanDirection, table->slot);
 
-	if (found)
-		ExecMaterializeSlot(table->slot);
 	index_endscan(scan);
 	return found;
 }

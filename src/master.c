@@ -26,7 +26,7 @@ static void
 ForEachKey(Engine *engine, TriggerData *trigger, const char *column,
 		   void (*each) (Engine *engine, text *before, text *after))
 {
-	ColumnShape shape = {column, TEXTOID};
+	ColumnShape shape = {column, TEXTOID, 0};
 	AttrNumber	attnum;
 	TupleTableSlot *old = TransitionSlot(trigger);
 	TupleTableSlot *new = TransitionSlot(trigger);
@@ -145,7 +145,7 @@ ServeIdle(Engine *engine, const Column *items)
 static void
 UpdateItems(Engine *engine, void *argument)
 {
-	static const ColumnShape shape[] = {{"item", TEXTOID}, {"auto_allocate", BOOLOID}};
+	static ColumnShape shape[] = {{"item", TEXTOID, 0}, {"auto_allocate", BOOLOID, 0}};
 	TriggerData *trigger = argument;
 	AttrNumber	attnum[2];
 	TupleTableSlot *before = TransitionSlot(trigger);
@@ -320,7 +320,7 @@ ApplySettings(Engine *engine, void *argument)
 static bool
 TextColumnChanged(TriggerData *trigger, const char *column)
 {
-	ColumnShape shape = {column, TEXTOID};
+	ColumnShape shape = {column, TEXTOID, 0};
 	AttrNumber	attnum;
 	TupleTableSlot *before = TransitionSlot(trigger);
 	TupleTableSlot *after = TransitionSlot(trigger);

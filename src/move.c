@@ -28,15 +28,15 @@ enum
 	MOVE_COLUMNS
 };
 
-static const ColumnShape move_shape[MOVE_COLUMNS] = {
-	{"move_id", INT8OID},
-	{"kind", TEXTOID},
-	{"item", TEXTOID},
-	{"location", TEXTOID},
-	{"quantity", NUMERICOID},
-	{"order_id", TEXTOID},
-	{"line_no", INT8OID},
-	{"moved_at", TIMESTAMPTZOID},
+static ColumnShape move_shape[MOVE_COLUMNS] = {
+	{"move_id", INT8OID, 0},
+	{"kind", TEXTOID, 0},
+	{"item", TEXTOID, 0},
+	{"location", TEXTOID, 0},
+	{"quantity", NUMERICOID, 0},
+	{"order_id", TEXTOID, 0},
+	{"line_no", INT8OID, 0},
+	{"moved_at", TIMESTAMPTZOID, 0},
 };
 
 static MoveKind

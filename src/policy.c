@@ -12,10 +12,10 @@
 #include "catalog/pg_type.h"
 #include "utils/snapmgr.h"
 
-static const ColumnShape policy_shape[] = {
-	{"on_short", TEXTOID},
-	{"backorder_limit", NUMERICOID},
-	{"auto_allocate", BOOLOID},
+static ColumnShape policy_shape[] = {
+	{"on_short", TEXTOID, 0},
+	{"backorder_limit", NUMERICOID, 0},
+	{"auto_allocate", BOOLOID, 0},
 };
 
 OnShort
@@ -71,13 +71,17 @@ PolicyOfItem(Engine *engine, text *item, Policy *policy)
 	if (!KeyExists(engine, &engine->items, &engine->items_open, "item", item))
 		return false;
 	PolicyRead(&engine->items, policy);
+	ExecClearTuple(engine->items.slot);
 	return true;
 }
 
 bool
 LocationExists(Engine *engine, text *location)
 {
-	return KeyExists(engine, &engine->locations, &engine->locations_open, "location", location);
+	bool		exists = KeyExists(engine, &engine->locations, &engine->locations_open, "location", location);
+
+	ExecClearTuple(engine->locations.slot);
+	return exists;
 }
 
 void

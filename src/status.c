@@ -22,22 +22,22 @@ enum
 };
 
 /* the columns of the view that the application owns */
-static const ColumnShape status_shape[STATUS_COLUMNS] = {
-	{"order_id", TEXTOID},
-	{"line_no", INT8OID},
-	{"item", TEXTOID},
-	{"location", TEXTOID},
-	{"quantity", NUMERICOID},
-	{"customer", TEXTOID},
-	{"attributes", JSONBOID},
-	{"unit_price", NUMERICOID},
-	{"required_by", TIMESTAMPTZOID},
-	{"placed_at", TIMESTAMPTZOID},
-	{"not_before", TIMESTAMPTZOID},
-	{"priority", INT4OID},
-	{"on_short", TEXTOID},
-	{"demand_class", TEXTOID},
-	{"firm", NUMERICOID},
+static ColumnShape status_shape[STATUS_COLUMNS] = {
+	{"order_id", TEXTOID, 0},
+	{"line_no", INT8OID, 0},
+	{"item", TEXTOID, 0},
+	{"location", TEXTOID, 0},
+	{"quantity", NUMERICOID, 0},
+	{"customer", TEXTOID, 0},
+	{"attributes", JSONBOID, 0},
+	{"unit_price", NUMERICOID, 0},
+	{"required_by", TIMESTAMPTZOID, 0},
+	{"placed_at", TIMESTAMPTZOID, 0},
+	{"not_before", TIMESTAMPTZOID, 0},
+	{"priority", INT4OID, 0},
+	{"on_short", TEXTOID, 0},
+	{"demand_class", TEXTOID, 0},
+	{"firm", NUMERICOID, 0},
 };
 
 /* statements by what they name: bit i for column i, and one more for UPDATE */

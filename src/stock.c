@@ -31,12 +31,12 @@ enum
 	SLOT_ITEM, SLOT_LOCATION, SLOT_NUMBER, SLOT_AVAILABLE, SLOT_ALLOCATED, SLOT_COLUMNS
 };
 
-static const ColumnShape slot_shape[SLOT_COLUMNS] = {
-	{"item", TEXTOID},
-	{"location", TEXTOID},
-	{"slot", INT4OID},
-	{"available", NUMERICOID},
-	{"allocated", NUMERICOID},
+static ColumnShape slot_shape[SLOT_COLUMNS] = {
+	{"item", TEXTOID, 0},
+	{"location", TEXTOID, 0},
+	{"slot", INT4OID, 0},
+	{"available", NUMERICOID, 0},
+	{"allocated", NUMERICOID, 0},
 };
 
 typedef struct Stock
@@ -122,36 +122,40 @@ SeenByTransaction(Stock *stock)
 		table_tuple_satisfies_snapshot(stock->table.rel, stock->table.slot, GetTransactionSnapshot());
 }
 
-/*
- * Locks the version in table.slot if nobody holds it and it is the newest.
- * Whoever waits instead gets the newest version, however often it changed.
- */
+static void
+RefuseConcurrentUpdate(void)
+{
+	ereport(ERROR,
+			(errcode(ERRCODE_T_R_SERIALIZATION_FAILURE),
+			 errmsg("could not serialize access due to concurrent update")));
+}
+
+/* Locks the version in table.slot if nobody holds it, it is the newest, and we may write it. */
 static bool
-SlotLock(Stock *stock, bool wait)
+SlotTryLock(Stock *stock)
 {
 	ItemPointerData tid = stock->table.slot->tts_tid;
 	TM_FailureData failure;
-	TM_Result	result;
 
-	result = table_tuple_lock(stock->table.rel, &tid, stock->table.snapshot, stock->table.slot,
-							  GetCurrentCommandId(false), LockTupleNoKeyExclusive,
-							  wait ? LockWaitBlock : LockWaitSkip,
-							  wait ? TUPLE_LOCK_FLAG_FIND_LAST_VERSION : 0, &failure);
-	if (result != TM_Ok)
-	{
-		if (wait)
-			ereport(ERROR,
-					(errcode(ERRCODE_T_R_SERIALIZATION_FAILURE),
-					 errmsg("could not serialize access due to concurrent update")));
-		return false;
-	}
-	if (SeenByTransaction(stock))
-		return true;
-	if (wait)
-		ereport(ERROR,
-				(errcode(ERRCODE_T_R_SERIALIZATION_FAILURE),
-				 errmsg("could not serialize access due to concurrent update")));
-	return false;
+	/* asked first: a lock that we do not use would make others wait */
+	return SeenByTransaction(stock) &&
+		table_tuple_lock(stock->table.rel, &tid, stock->table.snapshot, stock->table.slot,
+						 GetCurrentCommandId(false), LockTupleNoKeyExclusive, LockWaitSkip, 0,
+						 &failure) == TM_Ok;
+}
+
+/* Waits for the slot in table.slot and reads its newest version, however often it changed. */
+static void
+SlotWaitLock(Stock *stock)
+{
+	ItemPointerData tid = stock->table.slot->tts_tid;
+	TM_FailureData failure;
+
+	if (table_tuple_lock(stock->table.rel, &tid, stock->table.snapshot, stock->table.slot,
+						 GetCurrentCommandId(false), LockTupleNoKeyExclusive, LockWaitBlock,
+						 TUPLE_LOCK_FLAG_FIND_LAST_VERSION, &failure) != TM_Ok ||
+		!SeenByTransaction(stock))
+		RefuseConcurrentUpdate();
 }
 
 static void
@@ -184,9 +188,10 @@ SlotAdd(Stock *stock, Numeric available, Numeric allocated)
 		values[i] = slot->tts_values[stock->attnum[i] - 1];
 	values[SLOT_AVAILABLE] = NumericGetDatum(NumericAdd(SlotNumeric(stock, SLOT_AVAILABLE), available));
 	values[SLOT_ALLOCATED] = NumericGetDatum(NumericAdd(SlotNumeric(stock, SLOT_ALLOCATED), allocated));
+	if (NumericSign(DatumGetNumeric(values[SLOT_AVAILABLE])) < 0)
+		elog(ERROR, "available stock would be below zero");
 	SlotStore(stock, values);
 	stock->estate->es_snapshot = stock->table.snapshot;
-	stock->estate->es_crosscheck_snapshot = InvalidSnapshot;
 	ExecSimpleRelationUpdate(stock->result, stock->estate, &stock->epq, slot, stock->next);
 	ResetPerTupleExprContext(stock->estate);
 }
@@ -222,7 +227,7 @@ SlotTry(Stock *stock, const StockKey *key, int number, Numeric quantity)
 		return SLOT_MISSING;
 	if (quantity != NULL && NumericCompare(SlotNumeric(stock, SLOT_AVAILABLE), quantity) < 0)
 		return SLOT_UNFIT;
-	return SlotLock(stock, false) ? SLOT_LOCKED : SLOT_UNFIT;
+	return SlotTryLock(stock) ? SLOT_LOCKED : SLOT_UNFIT;
 }
 
 /*
@@ -316,7 +321,7 @@ StockDrain(Engine *engine, const StockKey *key, Numeric quantity, bool allocate)
 		/* what others take meanwhile can only make it less */
 		if (NumericSign(SlotNumeric(stock, SLOT_AVAILABLE)) <= 0)
 			continue;
-		(void) SlotLock(stock, true);
+		SlotWaitLock(stock);
 		part = NumericLeast(rest, SlotNumeric(stock, SLOT_AVAILABLE));
 		if (NumericSign(part) <= 0)
 			continue;
@@ -354,7 +359,7 @@ StockShip(Engine *engine, const StockKey *key, Numeric quantity)
 		scan = SlotScan(stock, key);
 		if (!index_getnext_slot(scan, ForwardScanDirection, stock->table.slot))
 			elog(ERROR, "item \"%s\" has allocated units but no slots", text_to_cstring(key->item));
-		(void) SlotLock(stock, true);
+		SlotWaitLock(stock);
 		index_endscan(scan);
 	}
 	SlotAdd(stock, NumericZero(), NumericNegate(quantity));
@@ -373,7 +378,7 @@ LockFreeSlots(Stock *stock, const StockKey *key, int wanted, int *numbers, int *
 		int			number = SlotNumber(stock);
 
 		*existing = number + 1;
-		if (locked < wanted && SlotLock(stock, false))
+		if (locked < wanted && SlotTryLock(stock))
 			numbers[locked++] = number;
 	}
 	index_endscan(scan);
@@ -434,7 +439,7 @@ StockLockAll(Engine *engine, const StockKey *key, Balance *balance)
 	balance->available = balance->allocated = NumericZero();
 	while (index_getnext_slot(scan, ForwardScanDirection, stock->table.slot))
 	{
-		(void) SlotLock(stock, true);
+		SlotWaitLock(stock);
 		balance->available = NumericAdd(balance->available, SlotNumeric(stock, SLOT_AVAILABLE));
 		balance->allocated = NumericAdd(balance->allocated, SlotNumeric(stock, SLOT_ALLOCATED));
 	}

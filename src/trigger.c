@@ -108,32 +108,36 @@ TransitionNext(Tuplestorestate *rows, TupleTableSlot *slot)
 	return tuplestore_gettupleslot(rows, true, false, slot);
 }
 
+static bool
+ColumnIs(TupleDesc desc, AttrNumber attnum, const char *name)
+{
+	return attnum > 0 && attnum <= desc->natts && !TupleDescAttr(desc, attnum - 1)->attisdropped &&
+		strcmp(NameStr(TupleDescAttr(desc, attnum - 1)->attname), name) == 0;
+}
+
 /*
  * Where a table has its columns.  The table may have columns of the user's own
  * before, between and behind them, and a table that only looks like a ledger's
  * may have others of the same name: names and types are checked.
  */
 void
-FindColumns(Relation rel, const ColumnShape *shape, int count, AttrNumber *attnum)
+FindColumns(Relation rel, ColumnShape *shape, int count, AttrNumber *attnum)
 {
 	TupleDesc	desc = RelationGetDescr(rel);
 
 	for (int i = 0; i < count; i++)
 	{
-		int			found = -1;
+		AttrNumber	found = shape[i].hint;
 
-		if (i < desc->natts && !TupleDescAttr(desc, i)->attisdropped &&
-			strcmp(NameStr(TupleDescAttr(desc, i)->attname), shape[i].name) == 0)
-			found = i;
-		for (int j = 0; found < 0 && j < desc->natts; j++)
-			if (!TupleDescAttr(desc, j)->attisdropped &&
-				strcmp(NameStr(TupleDescAttr(desc, j)->attname), shape[i].name) == 0)
-				found = j;
-		if (found < 0 || TupleDescAttr(desc, found)->atttypid != shape[i].type)
+		if (!ColumnIs(desc, found, shape[i].name))
+			for (found = desc->natts; found > 0; found--)
+				if (ColumnIs(desc, found, shape[i].name))
+					break;
+		if (found == 0 || TupleDescAttr(desc, found - 1)->atttypid != shape[i].type)
 			ereport(ERROR,
 					(errcode(ERRCODE_E_R_I_E_TRIGGER_PROTOCOL_VIOLATED),
 					 errmsg("table \"%s\" has no column \"%s\" of the type that a ledger's table has",
 							RelationGetRelationName(rel), shape[i].name)));
-		attnum[i] = found + 1;
+		attnum[i] = shape[i].hint = found;
 	}
 }

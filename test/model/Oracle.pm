@@ -569,7 +569,11 @@ sub allocate
 
 # ---- what must be seen
 
-sub decimal
+my %decimal;    # of those seen before
+
+sub decimal { my ($thousandths) = @_; return $decimal{$thousandths} //= decimal_text($thousandths) }
+
+sub decimal_text
 {
 	my ($thousandths) = @_;
 	return $thousandths / 1000 if $thousandths % 1000 == 0;
@@ -583,10 +587,21 @@ sub decimal
 sub state_rows
 {
 	my ($m) = @_;
-	my @rows;
-	for my $group (values %{ $m->{group} })
+	my (@rows, %allocated);
+	for my $line (values %{ $m->{line} })
 	{
-		my $allocated = total(map { allocated($_) } values %{ $group->{line} });
+		my $waiting = %{ $line->{waiting} } ? waiting($line) : 0;
+		my $allocated = open_quantity($line) - $waiting;
+		$allocated{"$line->{item}\t$line->{location}"} += $allocated;
+		push @rows, join '|', 'line', @$line{qw(order_id line_no item location)},
+		  (map { $decimal{$_} // decimal($_) } $line->{quantity}, $line->{firm}, $allocated, $waiting,
+			@$line{qw(shipped cancelled backordered_at_entry)}, $line->{entered_quantity} // $line->{quantity}),
+		  $line->{on_hold} ? 't' : 'f', $line->{entered_at} // '';
+	}
+	for my $key (keys %{ $m->{group} })
+	{
+		my $group = $m->{group}{$key};
+		my $allocated = $allocated{$key} // 0;
 		my @queue = $m->queue($group);
 		die "the model contradicts itself: $group->{item} at $group->{location}"
 		  if $group->{on_hand} != $group->{available} + $allocated || $group->{available} < 0;
@@ -603,13 +618,6 @@ sub state_rows
 			  @{ $backorder->{line} }{qw(order_id line_no)}, decimal($backorder->{remaining}),
 			  @$backorder{qw(priority rank_at cause)};
 		}
-	}
-	for my $line (values %{ $m->{line} })
-	{
-		push @rows, join '|', 'line', @$line{qw(order_id line_no item location)},
-		  (map { decimal($_) } $line->{quantity}, $line->{firm}, allocated($line), waiting($line),
-			@$line{qw(shipped cancelled backordered_at_entry)}, $line->{entered_quantity} // $line->{quantity}),
-		  $line->{on_hold} ? 't' : 'f', $line->{entered_at} // '';
 	}
 	return @rows;
 }

@@ -27,7 +27,7 @@ my $workload = Workload->new($seed, $model);
 
 note "seed $seed, $operations operations (BACKORDER_MODEL_SEED, BACKORDER_MODEL_OPERATIONS)";
 $ledger->rows(<<"SQL");
-SET TimeZone = 'UTC';
+SET TimeZone = 'UTC'; SET jit = off;
 SELECT backorder.create_ledger('shop');
 SET search_path = shop;
 SQL

@@ -33,7 +33,7 @@ my $session = Session->new('-U', 'merchant', '-d', $node->connstr('store'));
 my $reported = time;
 
 # The session's time zone is nobody's: calendar days are the ledger's.
-$session->rows("SET TimeZone = 'Asia/Tokyo'; SET DateStyle = 'ISO';");
+$session->rows("SET TimeZone = 'Asia/Tokyo'; SET DateStyle = 'ISO'; SET jit = off;");
 
 my @lines = map { @{ $_->{lines} } } @orders;
 note scalar(@orders), ' orders, ', scalar(@lines), ' lines';

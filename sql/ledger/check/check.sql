@@ -462,13 +462,13 @@ disagreement AS (
 	/* sequence: the next number a table gives is above all it has */
 	SELECT 'sequence', NULL, NULL, NULL, NULL, s.table_name || ' above ' || s.greatest_id, 'next is ' || s.next_id
 	FROM (
-		SELECT 'stock_move', (SELECT max(move_id) FROM stock_move), last_value + is_called::integer FROM stock_move_move_id_seq
+		SELECT 'stock_move', (SELECT max(move_id) FROM stock_move), backorder.next_id('stock_move', 'move_id')
 		UNION ALL
-		SELECT 'inbound', (SELECT max(inbound_id) FROM inbound), last_value + is_called::integer FROM inbound_inbound_id_seq
+		SELECT 'inbound', (SELECT max(inbound_id) FROM inbound), backorder.next_id('inbound', 'inbound_id')
 		UNION ALL
-		SELECT 'backorder', (SELECT max(backorder_id) FROM backorder), last_value + is_called::integer FROM backorder_backorder_id_seq
+		SELECT 'backorder', (SELECT max(backorder_id) FROM backorder), backorder.next_id('backorder', 'backorder_id')
 		UNION ALL
-		SELECT 'journal', (SELECT max(journal_id) FROM journal), last_value + is_called::integer FROM journal_journal_id_seq
+		SELECT 'journal', (SELECT max(journal_id) FROM journal), backorder.next_id('journal', 'journal_id')
 	) AS s (table_name, greatest_id, next_id)
 	WHERE s.next_id <= s.greatest_id AND $1 IS NULL
 

@@ -8,7 +8,7 @@
  * tables rather than choose whom to believe: a journal that fills more than it
  * opened (backorder_sum), moves that ship more than was ordered
  * (order_line_open_quantity), lines that hold more than was moved in
- * (stock_slot_available_not_negative).  Mend the fact that is wrong, then rebuild.
+ * (the caller looks for available stock below zero).  Mend the fact that is wrong, then rebuild.
  */
 
 /* Backorders the journal never opened. */
@@ -116,14 +116,14 @@ GROUP BY item, location
 HAVING sum(moved) <> 0 OR sum(allocated) <> 0;
 
 /* Sequences that fell behind, as after rows were copied in by hand; never back. */
-SELECT setval('stock_move_move_id_seq', max(move_id)) FROM stock_move
-HAVING max(move_id) >= (SELECT last_value + is_called::integer FROM stock_move_move_id_seq);
+SELECT setval(pg_get_serial_sequence('stock_move', 'move_id'), max(move_id)) FROM stock_move
+HAVING max(move_id) >= backorder.next_id('stock_move', 'move_id');
 
-SELECT setval('inbound_inbound_id_seq', max(inbound_id)) FROM inbound
-HAVING max(inbound_id) >= (SELECT last_value + is_called::integer FROM inbound_inbound_id_seq);
+SELECT setval(pg_get_serial_sequence('inbound', 'inbound_id'), max(inbound_id)) FROM inbound
+HAVING max(inbound_id) >= backorder.next_id('inbound', 'inbound_id');
 
-SELECT setval('backorder_backorder_id_seq', max(backorder_id)) FROM backorder
-HAVING max(backorder_id) >= (SELECT last_value + is_called::integer FROM backorder_backorder_id_seq);
+SELECT setval(pg_get_serial_sequence('backorder', 'backorder_id'), max(backorder_id)) FROM backorder
+HAVING max(backorder_id) >= backorder.next_id('backorder', 'backorder_id');
 
-SELECT setval('journal_journal_id_seq', max(journal_id)) FROM journal
-HAVING max(journal_id) >= (SELECT last_value + is_called::integer FROM journal_journal_id_seq);
+SELECT setval(pg_get_serial_sequence('journal', 'journal_id'), max(journal_id)) FROM journal
+HAVING max(journal_id) >= backorder.next_id('journal', 'journal_id');

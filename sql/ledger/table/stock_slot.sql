@@ -1,13 +1,15 @@
 /*
  * A part of the balance of one item at one location.  Only the sums over the
  * slots mean anything, and users see only the view stock.  Every order updates
- * one slot in place, so pages are left half empty for the next version.
+ * one slot in place, so pages are left half empty for the next version.  That
+ * available is never below zero is checked where it is written, for every order
+ * would pay for a CHECK constraint.
  */
 CREATE TABLE stock_slot (
 	item text COLLATE "C" NOT NULL,
 	location text COLLATE "C" NOT NULL,
 	slot integer NOT NULL,
-	available numeric NOT NULL CONSTRAINT stock_slot_available_not_negative CHECK (available >= 0),
+	available numeric NOT NULL,
 	allocated numeric NOT NULL,
 	CONSTRAINT stock_slot_pkey PRIMARY KEY (item, location, slot)
 ) WITH (fillfactor = 50, autovacuum_vacuum_scale_factor = 0.05, autovacuum_vacuum_cost_delay = 0);

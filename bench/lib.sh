@@ -1,0 +1,204 @@
+# What the cases share.  They are sourced by bench/run, in a directory of their own.
+#
+# A case makes what it needs, calls interleave, and ends with report lines.  The
+# measurements are kept in values.tsv: case, series, round, value.
+
+: >values.tsv
+printf 'case,measure,value,unit,compared_with,its_value,ratio,aim,met,rounds,lowest,highest\n' >results.csv
+: >table.txt
+: >ledgers.txt
+failed=0
+case_began=$SECONDS
+
+# ---- Progress
+
+progress() { printf '\n%s ' "$*" >&2; case_began=$SECONDS; }
+tick() { printf '.' >&2; }
+progress_end() { printf '\n' >&2; }
+end_case() { printf ' %s s' "$((SECONDS - case_began))" >&2; }
+
+# ---- SQL
+
+sql() { psql -X -q -At -v ON_ERROR_STOP=1 "$@"; }
+
+# A size, divided by --scale.
+size() { local n=$(($1 / scale)); echo "$((n > 0 ? n : 1))"; }
+
+# Milliseconds of the last statement on standard input, as psql sees them; those
+# before it warm the session.
+milliseconds() {
+	{ echo '\timing on'; cat; } | sql -o /dev/null | sed -n 's/^Time: \([0-9.]*\) ms.*/\1/p' | tail -n 1
+}
+
+# A copy of an SQL text with "ledger." as the schema $1.
+in_schema() { sed "s/\bledger\./$1./g"; }
+
+# ---- Ledgers and baselines
+
+make_ledger() {
+	sql -c "CREATE EXTENSION IF NOT EXISTS backorder" -c "SELECT backorder.create_ledger('$1')" >/dev/null 2>&1 || { sql -c "SELECT backorder.create_ledger('$1')" >/dev/null; }
+	printf '%s\t%s\n' "${PGDATABASE:-postgres}" "$1" >>ledgers.txt
+}
+
+has_schema() { [[ -n $(sql -c "SELECT 1 FROM pg_namespace WHERE nspname = '$1'") ]]; }
+
+# make_baseline SCHEMA KIND TEMPLATE: plain, row_trigger or statement_trigger.
+make_baseline() {
+	local file
+	for file in plain "$2"; do
+		[[ $file != plain || $2 != plain ]] || continue
+		sed "s/\bbaseline\./$1./g; s/SCHEMA baseline\b/SCHEMA $1/; s/\btemplate\./$3./g; s/'template'/'$3'/g" "$here/baseline/$file.sql" | sql
+	done
+	[[ $2 != plain ]] || sed "s/\bbaseline\./$1./g; s/SCHEMA baseline\b/SCHEMA $1/; s/\btemplate\./$3./g; s/'template'/'$3'/g" "$here/baseline/plain.sql" | sql
+}
+
+# make_items SCHEMA FIRST LAST [STOCK]: items named by numbers, with that much stock each.
+make_items() {
+	sql -c "INSERT INTO $1.item (item) SELECT n::text FROM generate_series($2, $3) AS n"
+	[[ -z ${4:-} ]] ||
+		sql -c "INSERT INTO $1.stock_move (item, location, quantity) SELECT n::text, 'main', $4 FROM generate_series($2, $3) AS n"
+}
+
+settle() { sql -c 'VACUUM (ANALYZE)' -c 'CHECKPOINT'; }
+
+# What a baseline must have to start where a ledger stands.
+copy_state() {
+	sql <<-SQL
+		BEGIN;
+		SET session_replication_role = replica;
+		INSERT INTO $2.item SELECT * FROM $1.item;
+		INSERT INTO $2.order_line SELECT * FROM $1.order_line;
+		INSERT INTO $2.stock_move SELECT * FROM $1.stock_move;
+		INSERT INTO $2.backorder SELECT * FROM $1.backorder;
+		INSERT INTO $2.journal SELECT * FROM $1.journal;
+		INSERT INTO $2.stock (item, location, available, allocated)
+		SELECT i.item, 'main', coalesce(sum(s.available), 0), coalesce(sum(s.allocated), 0)
+		FROM $1.item AS i LEFT JOIN $1.stock_slot AS s ON s.item = i.item GROUP BY i.item;
+		SELECT setval(pg_get_serial_sequence('$2.stock_move', 'move_id'), (SELECT coalesce(max(move_id), 1) FROM $2.stock_move));
+		SELECT setval(pg_get_serial_sequence('$2.backorder', 'backorder_id'), (SELECT coalesce(max(backorder_id), 1) FROM $2.backorder));
+		SELECT setval(pg_get_serial_sequence('$2.journal', 'journal_id'), (SELECT coalesce(max(journal_id), 1) FROM $2.journal));
+		COMMIT;
+	SQL
+}
+
+# Every ledger that was used must prove itself.
+check_all() {
+	local database ledger rows
+	progress "check_ledger on every ledger:"
+	while IFS=$'\t' read -r database ledger; do
+		rows=$(sql -d "$database" -c "SELECT count(*) FROM backorder.check_ledger('$ledger')")
+		printf ' %s %s' "$ledger" "$([[ $rows == 0 ]] && echo ok || echo "$rows DISAGREEMENTS")" >&2
+		if [[ $rows != 0 ]]; then
+			failed=1
+			printf 'check_ledger(%s): %s rows disagree\n' "$ledger" "$rows" >>table.txt
+			sql -d "$database" -c "SELECT * FROM backorder.check_ledger('$ledger') LIMIT 5" >&2
+		fi
+	done < <(sort -u ledgers.txt)
+	(( failed )) || printf 'check_ledger: %s ledgers, no disagreement\n' "$(sort -u ledgers.txt | wc -l)" >>table.txt
+}
+
+# ---- Measuring
+
+# note SERIES ROUND VALUE
+note() { printf '%s\t%s\t%s\t%s\n' "$name" "$1" "$2" "$3" >>values.tsv; }
+
+# interleave FUNCTION SERIES ...: calls "FUNCTION SERIES ROUND", which prints a
+# value; every other round in reverse, so that what drifts does not favour one.
+interleave() {
+	local function=$1 round series value
+	shift
+	for (( round = 1; round <= rounds; round++ )); do
+		local order=("$@")
+		if (( round % 2 == 0 )); then
+			mapfile -t order < <(printf '%s\n' "$@" | tac)
+		fi
+		for series in "${order[@]}"; do
+			value=$("$function" "$series" "$round") || die "$name: $series failed"
+			[[ -n $value ]] || die "$name: $series measured nothing"
+			note "$series" "$round" "$value"
+			tick
+		done
+	done
+}
+
+# transactions SCHEMA CLIENTS [pgbench option ...] SCRIPT...: transactions per
+# second; scripts are files, "ledger." in them is the schema; failures and what
+# clients waited for go to failures.tsv.
+transactions() {
+	local schema=$1 clients=$2 arguments=() argument status=0 threads=1
+	shift 2
+	for argument in "$@"; do
+		case $argument in
+		*.pgb | *.pgb@*)
+			in_schema "$schema" <"${argument%@*}" >"$schema.${argument%@*}"
+			arguments+=(-f "$schema.$argument")
+			;;
+		*) arguments+=("$argument") ;;
+		esac
+	done
+	(( clients == 1 )) || threads=2
+	[[ " ${arguments[*]} " == *" -t "* ]] || arguments+=(-T "$seconds")
+	pgbench -n -M prepared -c "$clients" -j "$threads" "${arguments[@]}" >pgbench.out 2>pgbench.err || status=$?
+	if (( status != 0 )) || grep -q aborted pgbench.err; then
+		head -n 20 pgbench.err >&2
+		return 1
+	fi
+	sed -n 's/^number of failed transactions: \([0-9]*\) .*/\1/p' pgbench.out >pgbench.failed
+	sed -n 's/^tps = \([0-9.]*\) .*/\1/p' pgbench.out
+}
+
+deadlocks() { sql -c "SELECT pg_stat_clear_snapshot()" -c "SELECT deadlocks FROM pg_stat_database WHERE datname = current_database()" | tail -n 1; }
+
+# Samples how many clients wait for a lock, until stopped.
+start_sampling() {
+	printf "SELECT count(*) FILTER (WHERE wait_event_type = 'Lock') FROM pg_stat_activity WHERE application_name = 'pgbench' \\\\watch 0.05\n" |
+		sql >waiting.out 2>/dev/null &
+	sampler=$!
+	background+=("$sampler")
+}
+stop_sampling() {
+	kill "$sampler" 2>/dev/null || true
+	wait "$sampler" 2>/dev/null || true
+	awk '/^[0-9]+$/ { n++; s += $1 } END { printf "%.2f", n ? s / n : 0 }' waiting.out
+}
+
+# ---- Results
+
+median_of() { awk -F '\t' -v c="$name" -v s="$1" '$1 == c && $2 == s { print $4 }' values.tsv | sort -g | awk '{ v[NR] = $1 } END { if (NR == 0) exit; print NR % 2 ? v[(NR + 1) / 2] : (v[NR / 2] + v[NR / 2 + 1]) / 2 }'; }
+lowest_of() { awk -F '\t' -v c="$name" -v s="$1" '$1 == c && $2 == s { print $4 }' values.tsv | sort -g | head -n 1; }
+highest_of() { awk -F '\t' -v c="$name" -v s="$1" '$1 == c && $2 == s { print $4 }' values.tsv | sort -g | tail -n 1; }
+count_of() { awk -F '\t' -v c="$name" -v s="$1" '$1 == c && $2 == s { n++ } END { print n + 0 }' values.tsv; }
+of_series() { awk -F '\t' -v c="$name" -v s="$1" '$1 == c && $2 == s { print $4 }' values.tsv; }
+
+# report MEASURE SERIES UNIT [OTHER_LABEL OTHER_SERIES RATIO AIM]
+#
+# RATIO is "rate" (this over the other) or "faster" (the other over this); AIM is
+# like ">= 0.7" or "<= 1.5", or "" where there is none.
+report() {
+	local measure=$1 series=$2 unit=$3 with=${4:-} other=${5:-} kind=${6:-rate} aim=${7:-}
+	local value other_value= ratio= met=
+	value=$(median_of "$series")
+	if [[ -n $other ]]; then
+		other_value=$(median_of "$other")
+		ratio=$(awk -v a="$value" -v b="$other_value" -v k="$kind" 'BEGIN { if (k == "faster") { t = a; a = b; b = t } printf "%.3f", (b > 0 ? a / b : 0) }')
+	fi
+	if [[ -n $aim ]]; then
+		met=$(awk -v r="${ratio:-$value}" -v aim="$aim" 'BEGIN { split(aim, p, " "); print ((p[1] == ">=" ? r >= p[2] : r <= p[2]) ? "yes" : "NO") }')
+	fi
+	printf '%s,"%s",%s,%s,"%s",%s,%s,%s,%s,%s,%s,%s\n' "$name" "$measure" "$value" "$unit" "$with" "$other_value" "$ratio" \
+		"$aim" "$met" "$(count_of "$series")" "$(lowest_of "$series")" "$(highest_of "$series")" >>results.csv
+}
+
+# fact MEASURE VALUE UNIT [AIM]: something counted rather than timed.
+fact() {
+	note "$1" 1 "$2"
+	report "$1" "$1" "$3" "" "" rate "${4:-}"
+}
+
+print_table() {
+	awk -F , '
+		function show(v) { return v == "" ? "" : v + 0 >= 1000 ? sprintf("%.0f", v) : v + 0 >= 10 ? sprintf("%.1f", v) : sprintf("%.3g", v) }
+		NR == 1 { printf "%-12s %-54s %12s %-5s %-42s %12s %8s %8s %s\n", "case", "measure", "median", "", "compared with", "its median", "ratio", "aim", "met"; next }
+		{ gsub(/"/, ""); printf "%-12s %-54s %12s %-5s %-42s %12s %8s %8s %s\n", $1, $2, show($3), $4, $5, show($6), $7, $8, $9 }' results.csv
+	cat table.txt
+}
