@@ -99,6 +99,7 @@ extern void LedgerOfSchema(Oid schema, Ledger *ledger);
 extern Oid	LedgerTable(const Ledger *ledger, const char *table);
 extern void EngineRun(const Ledger *ledger, EngineWork work, void *argument);
 extern bool EngineIsWriting(Oid schema);
+extern bool CallerMayRead(const Engine *engine, const char *table);
 extern void EngineConnect(Engine *engine);
 extern void EngineObstructed(const char *table) pg_attribute_noreturn();
 extern Oid	RelationLedgerSchema(Relation rel, const char **table);
@@ -138,6 +139,7 @@ typedef struct ColumnShape
 	Oid			type;
 	AttrNumber	hint;			/* where it was found last */
 } ColumnShape;
+extern bool ColumnIs(TupleDesc desc, AttrNumber attnum, const char *name);
 extern void FindColumns(Relation rel, ColumnShape *shape, int count, AttrNumber *attnum);
 
 /* gate.c: the lock in front of the queue of an (item, location) */
@@ -196,7 +198,7 @@ extern OnShort OnShortFromText(const text *value);
 
 /* key.c: a row of a ledger table by its primary key, without SPI */
 extern void KeyedTableOpen(KeyedTable *table, const Ledger *ledger, const char *name,
-						   const Oid *keytypes, int nkeys, LOCKMODE mode);
+						   const ColumnShape *keys, int nkeys, LOCKMODE mode);
 extern void KeyedTableClose(KeyedTable *table);
 extern void KeyedTableRefresh(KeyedTable *table);
 extern struct IndexScanDescData *KeyedTableScan(KeyedTable *table, const Datum *keys, int nkeys);

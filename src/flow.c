@@ -17,7 +17,7 @@ MoveRefuse(Engine *engine, int code, const Move *move, const char *message, cons
 			(errcode(code),
 			 errmsg("%s of order line \"%s\"/" INT64_FORMAT " %s", move->kind_name,
 					text_to_cstring(move->order_id), move->line_no, message),
-			 errdetail("%s", detail),
+			 detail == NULL ? 0 : errdetail("%s", detail),
 			 err_generic_string(PG_DIAG_SCHEMA_NAME, engine->ledger.name),
 			 err_generic_string(PG_DIAG_TABLE_NAME, "stock_move"),
 			 err_generic_string(PG_DIAG_CONSTRAINT_NAME, constraint)));
@@ -30,11 +30,12 @@ CheckShipment(Engine *engine, const Move *move)
 	const MoveLine *line = move->line;
 
 	if (line->on_hold)
-		MoveRefuse(engine, ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE, move, "cannot be: the line is on hold",
+		MoveRefuse(engine, ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE, move, "is not possible: the line is on hold",
 				   "Let the line go first by setting not_before to NULL or to a time that has come.",
 				   "stock_move_line_on_hold");
 	if (NumericCompare(move->quantity, line->open) > 0)
 		MoveRefuse(engine, ERRCODE_CHECK_VIOLATION, move, "is more than is open",
+				   !CallerMayRead(engine, "order_line") ? NULL :
 				   psprintf("%s to be shipped, %s open.", NumericText(move->quantity), NumericText(line->open)),
 				   "stock_move_open_quantity");
 }
@@ -208,6 +209,7 @@ GiveBack(Engine *engine, MoveGroup *group, Move *move)
 {
 	if (NumericCompare(move->quantity, move->line->shipped) > 0)
 		MoveRefuse(engine, ERRCODE_CHECK_VIOLATION, move, "is more than was shipped",
+				   !CallerMayRead(engine, "order_line") ? NULL :
 				   psprintf("%s to be given back, %s shipped.", NumericText(move->quantity),
 							NumericText(move->line->shipped)),
 				   "stock_move_shipped_quantity");

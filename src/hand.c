@@ -287,6 +287,7 @@ ReadSide(Engine *engine, Side *side, uint64 rows)
 static void
 CheckReallocation(Engine *engine, const Reallocation *work)
 {
+	bool		tell = CallerMayRead(engine, "order_line") && CallerMayRead(engine, "backorder");
 	Numeric		free = NumericSubtract(NumericSubtract(work->from.open, work->from.share.waiting), work->from.firm);
 
 	if (NumericCompare(work->quantity, free) > 0)
@@ -294,14 +295,14 @@ CheckReallocation(Engine *engine, const Reallocation *work)
 				(errcode(ERRCODE_INSUFFICIENT_STOCK),
 				 errmsg("order line \"%s\"/" INT64_FORMAT " does not hold that many units that are not firm",
 						text_to_cstring(work->from.order_id), work->from.line_no),
-				 errdetail("%s to be reallocated, %s to be had.", NumericText(work->quantity), NumericText(free)),
+				 !tell ? 0 : errdetail("%s to be reallocated, %s to be had.", NumericText(work->quantity), NumericText(free)),
 				 err_generic_string(PG_DIAG_CONSTRAINT_NAME, "reallocate_from")));
 	if (NumericCompare(work->quantity, work->to.share.waiting) > 0)
 		ereport(ERROR,
 				(errcode(ERRCODE_CHECK_VIOLATION),
 				 errmsg("order line \"%s\"/" INT64_FORMAT " does not wait for that many units",
 						text_to_cstring(work->to.order_id), work->to.line_no),
-				 errdetail("%s to be reallocated, %s waiting.", NumericText(work->quantity),
+				 !tell ? 0 : errdetail("%s to be reallocated, %s waiting.", NumericText(work->quantity),
 						   NumericText(work->to.share.waiting)),
 				 err_generic_string(PG_DIAG_CONSTRAINT_NAME, "reallocate_to")));
 }

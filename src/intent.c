@@ -218,6 +218,7 @@ EditCheckFirm(Engine *engine, const Edit *edit)
 			(errcode(ERRCODE_CHECK_VIOLATION),
 			 errmsg("firm units of order line \"%s\"/" INT64_FORMAT " must be allocated where they are",
 					text_to_cstring(edit->after.order_id), edit->after.line_no),
+			 !CallerMayRead(engine, "backorder") ? 0 :
 			 errdetail("%s firm, %s allocated.", NumericText(edit->after.firm), NumericText(allocated)),
 			 errhint("Lower firm first."),
 			 err_generic_string(PG_DIAG_SCHEMA_NAME, engine->ledger.name),

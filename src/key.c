@@ -22,15 +22,17 @@
 
 /* A user may have altered the table; what is assumed below must hold. */
 static void
-CheckKey(const KeyedTable *table, const Oid *keytypes, int nkeys)
+CheckKey(const KeyedTable *table, const ColumnShape *keys, int nkeys)
 {
 	Relation	index = table->index;
+	TupleDesc	desc = RelationGetDescr(table->rel);
 	bool		fits = index->rd_rel->relam == BTREE_AM_OID &&
 		index->rd_index->indnkeyatts >= nkeys;
 
 	for (int i = 0; fits && i < nkeys; i++)
-		fits = index->rd_opcintype[i] == keytypes[i] &&
-			(keytypes[i] != TEXTOID || index->rd_indcollation[i] == C_COLLATION_OID);
+		fits = ColumnIs(desc, index->rd_index->indkey.values[i], keys[i].name) &&
+			index->rd_opcintype[i] == keys[i].type &&
+			(keys[i].type != TEXTOID || index->rd_indcollation[i] == C_COLLATION_OID);
 	if (!fits)
 		ereport(ERROR,
 				(errcode(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE),
@@ -39,7 +41,7 @@ CheckKey(const KeyedTable *table, const Oid *keytypes, int nkeys)
 }
 
 void
-KeyedTableOpen(KeyedTable *table, const Ledger *ledger, const char *name, const Oid *keytypes,
+KeyedTableOpen(KeyedTable *table, const Ledger *ledger, const char *name, const ColumnShape *keys,
 			   int nkeys, LOCKMODE mode)
 {
 	Oid			index;
@@ -51,7 +53,7 @@ KeyedTableOpen(KeyedTable *table, const Ledger *ledger, const char *name, const 
 				(errcode(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE),
 				 errmsg("\"%s\" of ledger \"%s\" is not a plain table with a primary key", name, ledger->name)));
 	table->index = index_open(index, mode);
-	CheckKey(table, keytypes, nkeys);
+	CheckKey(table, keys, nkeys);
 	table->slot = table_slot_create(table->rel, NULL);
 	table->snapshot = RegisterSnapshot(GetLatestSnapshot());
 }

@@ -222,6 +222,15 @@ EngineObstructed(const char *table)
 			 errhint("A BEFORE trigger on the table returns NULL for it, or a rule changes what is written.")));
 }
 
+/* May the caller know what is in this table or view?  Messages tell him no more. */
+bool
+CallerMayRead(const Engine *engine, const char *table)
+{
+	Oid			relid = get_relname_relid(table, engine->ledger.schema);
+
+	return OidIsValid(relid) && pg_class_aclcheck(relid, engine->caller, ACL_SELECT) == ACLCHECK_OK;
+}
+
 /*
  * SPI, with a search_path in which nobody can plant anything.  The path of an
  * order in stock comes by without it.

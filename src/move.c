@@ -57,6 +57,31 @@ TextOrNull(Datum value, bool isnull)
 	return isnull ? NULL : DatumGetTextPCopy(value);
 }
 
+/*
+ * The CHECK constraints of stock_move say the same.  A table that only looks like
+ * it may lack them, and must not lead us astray.
+ */
+static void
+CheckMove(const Move *move, bool line_no_is_null)
+{
+	const char *constraint = NULL;
+
+	if (numeric_is_nan(move->quantity) || numeric_is_inf(move->quantity))
+		constraint = "stock_move_quantity_finite";
+	else if (NumericSign(move->quantity) == 0 ||
+			 (NumericSign(move->quantity) < 0 && strcmp(move->kind_name, "adjustment") != 0))
+		constraint = "stock_move_quantity_sign";
+	else if ((move->order_id == NULL) != line_no_is_null ||
+			 (move->order_id == NULL && (move->kind == MOVE_SHIPMENT || move->kind == MOVE_REVERSAL)))
+		constraint = "stock_move_names_its_line";
+	if (constraint != NULL)
+		ereport(ERROR,
+				(errcode(ERRCODE_CHECK_VIOLATION),
+				 errmsg("stock move " INT64_FORMAT " violates check constraint \"%s\"", move->move_id, constraint),
+				 err_generic_string(PG_DIAG_TABLE_NAME, "stock_move"),
+				 err_generic_string(PG_DIAG_CONSTRAINT_NAME, constraint)));
+}
+
 static Move *
 ReadMove(TupleTableSlot *slot, const AttrNumber *attnum)
 {
@@ -80,6 +105,7 @@ ReadMove(TupleTableSlot *slot, const AttrNumber *attnum)
 	move->line_no = isnull[MOVE_LINE_NO] ? 0 : DatumGetInt64(value[MOVE_LINE_NO]);
 	move->moved_at = DatumGetTimestampTz(value[MOVE_MOVED_AT]);
 	move->kind = KindOf(move->kind_name, NumericSign(move->quantity) < 0);
+	CheckMove(move, isnull[MOVE_LINE_NO]);
 	if (NumericSign(move->quantity) < 0)
 		move->quantity = NumericNegate(move->quantity);
 	return move;

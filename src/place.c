@@ -4,9 +4,6 @@
  */
 #include "backorder.h"
 
-#include "utils/acl.h"
-#include "utils/lsyscache.h"
-
 Demand *
 DemandCreate(const StockKey *key)
 {
@@ -85,15 +82,6 @@ DemandUnderGate(Engine *engine, void *group, LOCKMODE mode)
 	demand->shortage = NumericSubtract(demand->quantity, taken);
 }
 
-/* May the caller know how much there is? */
-static bool
-CallerSeesStock(Engine *engine)
-{
-	Oid			view = get_relname_relid("stock", engine->ledger.schema);
-
-	return OidIsValid(view) && pg_class_aclcheck(view, engine->caller, ACL_SELECT) == ACLCHECK_OK;
-}
-
 static void
 RefuseLine(Engine *engine, const Claim *claim, Numeric covered)
 {
@@ -101,7 +89,7 @@ RefuseLine(Engine *engine, const Claim *claim, Numeric covered)
 			(errcode(ERRCODE_ORDER_REFUSED),
 			 errmsg("order line \"%s\"/" INT64_FORMAT " is refused for want of stock",
 					text_to_cstring(claim->order_id), claim->line_no),
-			 CallerSeesStock(engine) ?
+			 CallerMayRead(engine, "stock") ?
 			 errdetail("Item \"%s\" at \"%s\": %s ordered, %s available.",
 					   text_to_cstring(claim->key->item), text_to_cstring(claim->key->location),
 					   NumericText(claim->quantity), NumericText(covered)) : 0,
@@ -130,7 +118,7 @@ CheckLimit(Engine *engine, const Claim *claim)
 			(errcode(ERRCODE_ORDER_REFUSED),
 			 errmsg("order line \"%s\"/" INT64_FORMAT " is refused: item \"%s\" has reached its backorder limit",
 					text_to_cstring(claim->order_id), claim->line_no, text_to_cstring(claim->key->item)),
-			 CallerSeesStock(engine) ?
+			 CallerMayRead(engine, "stock") ?
 			 errdetail("At \"%s\": %s ordered, %s available, %s backordered already, limit %s.",
 					   text_to_cstring(claim->key->location), NumericText(demand->quantity),
 					   NumericText(NumericSubtract(demand->quantity, demand->shortage)),

@@ -51,12 +51,12 @@ PolicyRead(KeyedTable *table, Policy *policy)
 static bool
 KeyExists(Engine *engine, KeyedTable *table, bool *opened, const char *name, text *key)
 {
-	static const Oid keytypes[] = {TEXTOID};
+	ColumnShape shape = {name, TEXTOID, 0};
 	Datum		value = PointerGetDatum(key);
 
 	if (!*opened)
 	{
-		KeyedTableOpen(table, &engine->ledger, name, keytypes, 1, AccessShareLock);
+		KeyedTableOpen(table, &engine->ledger, name, &shape, 1, AccessShareLock);
 		*opened = true;
 	}
 	else

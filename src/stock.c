@@ -60,7 +60,6 @@ typedef enum SlotState
 static Stock *
 StockLook(Engine *engine)
 {
-	static const Oid keytypes[] = {TEXTOID, TEXTOID, INT4OID};
 	Stock	   *stock = engine->stock;
 
 	if (stock != NULL)
@@ -70,7 +69,7 @@ StockLook(Engine *engine)
 	}
 	CommandCounterIncrement();
 	stock = palloc0(sizeof(Stock));
-	KeyedTableOpen(&stock->table, &engine->ledger, "stock_slot", keytypes, 3, RowExclusiveLock);
+	KeyedTableOpen(&stock->table, &engine->ledger, "stock_slot", slot_shape, 3, RowExclusiveLock);
 	FindColumns(stock->table.rel, slot_shape, SLOT_COLUMNS, stock->attnum);
 	stock->estate = CreateExecutorState();
 	stock->result = makeNode(ResultRelInfo);

@@ -108,7 +108,8 @@ TransitionNext(Tuplestorestate *rows, TupleTableSlot *slot)
 	return tuplestore_gettupleslot(rows, true, false, slot);
 }
 
-static bool
+/* Is this the column of that name? */
+bool
 ColumnIs(TupleDesc desc, AttrNumber attnum, const char *name)
 {
 	return attnum > 0 && attnum <= desc->natts && !TupleDescAttr(desc, attnum - 1)->attisdropped &&

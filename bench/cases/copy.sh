@@ -1,0 +1,32 @@
+# 200,000 lines in stock by one COPY, 10,000 items
+
+items=$(size 10000)
+lines=$(size 200000)
+make_ledger copy_extension
+make_items copy_extension 1 "$items" 1000000000
+for kind in plain row_trigger statement_trigger; do
+	make_baseline "copy_$kind" "$kind" copy_extension
+	make_items "copy_$kind" 1 "$items"
+	sql -c "UPDATE copy_$kind.stock SET available = 1000000000"
+done
+settle
+
+copy_file() {
+	awk -v r="$1" -v lines="$2" -v items="$items" 'BEGIN {
+		srand(r)
+		for (n = 1; n <= lines; n++)
+			printf "%04d%08d\t%d\t%d\t%d\n", r, int(n / 3), n % 3, int(rand() * items) + 1, int(rand() * 5) + 1
+	}'
+}
+
+copy_lines() {
+	copy_file "$2" "$lines" >copy.txt
+	chmod 644 copy.txt
+	milliseconds <<<"COPY copy_$1.order_line (order_id, line_no, item, quantity) FROM '$PWD/copy.txt';"
+}
+
+interleave copy_lines extension plain row_trigger statement_trigger
+report "COPY of $lines lines in stock" extension ms "the same without triggers" plain rate "<= 1.5"
+report "COPY of $lines lines in stock" extension ms "PL/pgSQL row trigger" row_trigger faster ">= 5"
+report "COPY of $lines lines in stock" extension ms "PL/pgSQL statement trigger" statement_trigger faster
+sql -c "DROP SCHEMA copy_plain, copy_row_trigger, copy_statement_trigger CASCADE" 2>/dev/null
