@@ -63,7 +63,7 @@ settle() { sql -c 'VACUUM (ANALYZE)' -c 'CHECKPOINT'; }
 
 # What a baseline must have to start where a ledger stands.
 copy_state() {
-	sql <<-SQL
+	sql -o /dev/null <<-SQL
 		BEGIN;
 		SET session_replication_role = replica;
 		INSERT INTO $2.item SELECT * FROM $1.item;

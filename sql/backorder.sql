@@ -162,6 +162,11 @@ CREATE FUNCTION backorder.place_lines(relation regclass, order_id text, lines js
 	AS 'MODULE_PATHNAME', 'backorder_place_lines';
 COMMENT ON FUNCTION backorder.place_lines(regclass, text, jsonb, text, jsonb, timestamptz, timestamptz, text) IS
 	'Inserts the lines of an order in one statement, as the caller, naming only the columns that are given.';
+CREATE FUNCTION backorder.check_transfer(from_location text, to_location text, quantity numeric) RETURNS void
+	LANGUAGE c
+	AS 'MODULE_PATHNAME', 'backorder_check_transfer';
+COMMENT ON FUNCTION backorder.check_transfer(text, text, numeric) IS
+	'Error 22004 or 22023 unless the locations are two and the quantity is above zero.';
 CREATE FUNCTION backorder.lock_lines(relation regclass, order_id text, line_no bigint, quantity numeric) RETURNS void
 	LANGUAGE c
 	AS 'MODULE_PATHNAME', 'backorder_lock_lines';

@@ -285,6 +285,21 @@ ReadSide(Engine *engine, Side *side, uint64 rows)
 }
 
 static void
+RefusePendingSides(Engine *engine, const Reallocation *work)
+{
+	Column		order_ids;
+	Column		line_nos;
+
+	ColumnInit(&order_ids, TEXTOID);
+	ColumnInit(&line_nos, INT8OID);
+	ColumnAdd(&order_ids, PointerGetDatum(work->from.order_id));
+	ColumnAdd(&line_nos, Int64GetDatum(work->from.line_no));
+	ColumnAdd(&order_ids, PointerGetDatum(work->to.order_id));
+	ColumnAdd(&line_nos, Int64GetDatum(work->to.line_no));
+	PendingRefuse(engine, &order_ids, &line_nos);
+}
+
+static void
 CheckReallocation(Engine *engine, const Reallocation *work)
 {
 	bool		tell = CallerMayRead(engine, "order_line") && CallerMayRead(engine, "backorder");
@@ -321,6 +336,7 @@ Reallocate(Engine *engine, void *argument)
 
 	ReadSide(engine, &work->from, rows);
 	ReadSide(engine, &work->to, rows);
+	RefusePendingSides(engine, work);
 	if (TextCompare(work->from.item, work->to.item) != 0 || TextCompare(work->from.location, work->to.location) != 0)
 		ereport(ERROR,
 				(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
@@ -455,5 +471,25 @@ backorder_lock_lines(PG_FUNCTION_ARGS)
 				 lock.all ? errmsg("there is no order \"%s\"", text_to_cstring(lock.order_id)) :
 				 errmsg("there is no order line \"%s\"/" INT64_FORMAT, text_to_cstring(lock.order_id), lock.line_no)));
 	EngineRun(&ledger, LockLines, &lock);
+	PG_RETURN_VOID();
+}
+
+/*
+ * check_transfer(from_location text, to_location text, quantity numeric): error
+ * 22004 or 22023 unless stock can be transferred like this.
+ */
+PG_FUNCTION_INFO_V1(backorder_check_transfer);
+Datum
+backorder_check_transfer(PG_FUNCTION_ARGS)
+{
+	if (PG_ARGISNULL(0) || PG_ARGISNULL(1) || PG_ARGISNULL(2))
+		ereport(ERROR,
+				(errcode(ERRCODE_NULL_VALUE_NOT_ALLOWED),
+				 errmsg("locations and quantity must not be NULL")));
+	RequirePositive(PG_GETARG_NUMERIC(2));
+	if (TextCompare(PG_GETARG_TEXT_PP(0), PG_GETARG_TEXT_PP(1)) == 0)
+		ereport(ERROR,
+				(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
+				 errmsg("stock can be transferred between different locations only")));
 	PG_RETURN_VOID();
 }

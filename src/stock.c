@@ -47,6 +47,7 @@ typedef struct Stock
 	EState	   *estate;
 	EPQState	epq;
 	TupleTableSlot *next;		/* the version to be written */
+	bool		runs_user_code;	/* what a user has attached to the table */
 } Stock;
 
 typedef enum SlotState
@@ -55,6 +56,27 @@ typedef enum SlotState
 	SLOT_UNFIT,					/* held by somebody, changed just now, or too little in it */
 	SLOT_LOCKED					/* ours */
 } SlotState;
+
+/* Has a user attached anything to the table that runs when a row is written? */
+static bool
+RunsUserCode(const Stock *stock)
+{
+	Relation	rel = stock->table.rel;
+	const TriggerDesc *triggers = rel->trigdesc;
+	const TupleConstr *constraints = RelationGetDescr(rel)->constr;
+
+	if (triggers != NULL &&
+		(triggers->trig_insert_before_row || triggers->trig_insert_after_row ||
+		 triggers->trig_update_before_row || triggers->trig_update_after_row))
+		return true;
+	if (constraints != NULL && (constraints->num_check > 0 || constraints->has_generated_stored))
+		return true;
+	for (int i = 0; i < stock->result->ri_NumIndices; i++)
+		if (stock->result->ri_IndexRelationInfo[i]->ii_Expressions != NIL ||
+			stock->result->ri_IndexRelationInfo[i]->ii_Predicate != NIL)
+			return true;
+	return false;
+}
 
 /* The handle on the slots for this piece of work, seeing what is there now. */
 static Stock *
@@ -76,6 +98,12 @@ StockLook(Engine *engine)
 	InitResultRelInfo(stock->result, stock->table.rel, 0, NULL, 0);
 	ExecOpenIndices(stock->result, false);
 	stock->next = table_slot_create(stock->table.rel, NULL);
+	stock->runs_user_code = RunsUserCode(stock);
+	if (stock->runs_user_code)
+	{
+		EngineConnect(engine);	/* for its search_path */
+		AfterTriggerBeginQuery();
+	}
 	engine->stock = stock;
 	return stock;
 }
@@ -87,6 +115,9 @@ StockRelease(Engine *engine)
 
 	if (stock == NULL)
 		return;
+	if (stock->runs_user_code)
+		AfterTriggerEndQuery(stock->estate);
+	ExecResetTupleTable(stock->estate->es_tupleTable, false);
 	ExecCloseIndices(stock->result);
 	ExecDropSingleTupleTableSlot(stock->next);
 	FreeExecutorState(stock->estate);
@@ -94,20 +125,30 @@ StockRelease(Engine *engine)
 	engine->stock = NULL;
 }
 
+static Datum
+SlotValue(Stock *stock, int column)
+{
+	bool		isnull;
+	Datum		value = slot_getattr(stock->table.slot, stock->attnum[column], &isnull);
+
+	if (isnull)
+		ereport(ERROR,
+				(errcode(ERRCODE_NOT_NULL_VIOLATION),
+				 errmsg("column \"%s\" of table \"stock_slot\" is NULL where it never was",
+						slot_shape[column].name)));
+	return value;
+}
+
 static Numeric
 SlotNumeric(Stock *stock, int column)
 {
-	bool		isnull;
-
-	return DatumGetNumericCopy(slot_getattr(stock->table.slot, stock->attnum[column], &isnull));
+	return DatumGetNumericCopy(SlotValue(stock, column));
 }
 
 static int32
 SlotNumber(Stock *stock)
 {
-	bool		isnull;
-
-	return DatumGetInt32(slot_getattr(stock->table.slot, stock->attnum[SLOT_NUMBER], &isnull));
+	return DatumGetInt32(SlotValue(stock, SLOT_NUMBER));
 }
 
 /*
@@ -184,7 +225,7 @@ SlotAdd(Stock *stock, Numeric available, Numeric allocated)
 	memcpy(stock->next->tts_values, slot->tts_values, natts * sizeof(Datum));
 	memcpy(stock->next->tts_isnull, slot->tts_isnull, natts * sizeof(bool));
 	for (int i = 0; i < SLOT_AVAILABLE; i++)
-		values[i] = slot->tts_values[stock->attnum[i] - 1];
+		values[i] = SlotValue(stock, i);
 	values[SLOT_AVAILABLE] = NumericGetDatum(NumericAdd(SlotNumeric(stock, SLOT_AVAILABLE), available));
 	values[SLOT_ALLOCATED] = NumericGetDatum(NumericAdd(SlotNumeric(stock, SLOT_ALLOCATED), allocated));
 	if (NumericSign(DatumGetNumeric(values[SLOT_AVAILABLE])) < 0)

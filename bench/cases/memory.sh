@@ -19,10 +19,10 @@ watched() {
 	child=$!
 	while [[ -z $pid ]] && (( tries++ < 200 )); do
 		sleep 0.02
-		pid=$(sql -c "SELECT pid FROM pg_stat_activity WHERE application_name = '$program'" | head -n 1)
+		pid=$(sql -c "SELECT pid FROM pg_stat_activity WHERE application_name = '$program' AND pid <> pg_backend_pid()" | head -n 1)
 	done
 	memory_of "$pid" >memory.out
-	wait "$child" || die "$name: the watched session failed"
+	wait "$child" || { head -n 20 pgbench.out >&2; die "$name: the watched session failed"; }
 }
 
 # Megabytes above the start: the highest.
@@ -31,7 +31,7 @@ growth() { awk 'NR == 1 { first = $1 } $1 > max { max = $1 } END { printf "%.1f"
 # The session rests first, so that its start is seen.
 statement() {
 	printf 'SELECT pg_sleep(0.4);\n%s\n' "$1" >statement.sql
-	PGAPPNAME=watched watched watched psql -X -q -v ON_ERROR_STOP=1 -o /dev/null -f statement.sql
+	watched watched env PGAPPNAME=watched psql -X -q -v ON_ERROR_STOP=1 -o /dev/null -f statement.sql
 	growth
 }
 

@@ -103,6 +103,7 @@ CREATE OR REPLACE FUNCTION transfer(
 ) RETURNS TABLE (move_id bigint, kind text, order_id text, line_no bigint, quantity numeric)
 LANGUAGE sql
 BEGIN ATOMIC
+	SELECT backorder.check_transfer($2, $3, $4);
 	INSERT INTO stock_move (kind, item, location, quantity, reference, moved_at)
 	VALUES ('transfer_out', $1, $2, $4, $5, $6), ('transfer_in', $1, $3, $4, $5, $6);
 	SELECT m.move_id, m.kind, j.order_id, j.line_no, coalesce(j.quantity, m.quantity)
@@ -121,4 +122,4 @@ BEGIN ATOMIC
 	ORDER BY m.move_id, j.journal_id;
 END;
 COMMENT ON FUNCTION transfer(text, text, text, numeric, text, timestamptz) IS
-	'Moves stock between locations in one statement: available units first, then from the bottom of the ranking. Returns both moves with the lines that lost (transfer_out) or got (transfer_in) units; a move that touched no line has its own row. Errors: 23503, 23514, 23B02.';
+	'Moves stock between locations in one statement: available units first, then from the bottom of the ranking. Returns both moves with the lines that lost (transfer_out) or got (transfer_in) units; a move that touched no line has its own row. Errors: 22004, 22023 one location or a quantity not above zero, 23503, 23B02.';
