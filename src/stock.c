@@ -117,6 +117,7 @@ StockRelease(Engine *engine)
 		return;
 	if (stock->runs_user_code)
 		AfterTriggerEndQuery(stock->estate);
+	ExecCloseResultRelations(stock->estate);
 	ExecResetTupleTable(stock->estate->es_tupleTable, false);
 	ExecCloseIndices(stock->result);
 	ExecDropSingleTupleTableSlot(stock->next);

@@ -81,9 +81,9 @@ $$;
 -- 55000 and 0A000 are refuse_write() on a table in a ledger's schema
 SELECT target, state FROM outcome WHERE target <> 'misused.order_line' GROUP BY 1, 2 ORDER BY 1, 2;
 SELECT state FROM outcome WHERE target = 'misused.order_line' GROUP BY 1 ORDER BY 1;
--- WHEN the function is the right one at the right table, but called a second time
+-- the right function at the right table, but a second time: everything would count twice, so the ledger is not well
 CREATE TRIGGER again AFTER INSERT ON order_line REFERENCING NEW TABLE AS n FOR EACH STATEMENT EXECUTE FUNCTION backorder.order_line_insert();
-INSERT INTO order_line (order_id, line_no, item, quantity) VALUES ('2', 1, 'a', 1);
+SELECT count(*) > 0 AS reported FROM backorder.check_ledger('misused');
 DROP TRIGGER again ON order_line;
 SELECT * FROM backorder.check_ledger('misused');
 -- some of the messages
@@ -130,11 +130,11 @@ SELECT backorder.rerank('misused.stock', NULL, NULL), backorder.rerank('misused.
 SELECT command, misused_state('SELECT backorder.' || command) AS state FROM unnest(ARRAY[
 	'count_difference(''misused.item'', NULL, ''main'', 1)', 'count_difference(''misused.item'', ''a'', NULL, 1)', 'count_difference(''misused.item'', ''a'', ''main'', NULL)', 'count_difference(NULL, NULL, NULL, NULL)',
 	'serve_queue(''misused.item'', NULL, ''main'', 1)', 'serve_queue(''misused.item'', ''a'', NULL, NULL)',
-	'rerank(''misused.item'', ''a'', NULL)', 'rerank(NULL, NULL, NULL)',
+	'rerank(''misused.item'', ''a'', NULL)',
 	'move_allocation(''misused.item'', NULL, 1, ''1'', 2, 1, NULL)', 'move_allocation(''misused.item'', ''1'', NULL, ''1'', 2, 1, NULL)', 'move_allocation(''misused.item'', ''1'', 1, NULL, 2, 1, NULL)',
 	'move_allocation(''misused.item'', ''1'', 1, ''1'', NULL, 1, NULL)', 'move_allocation(''misused.item'', ''1'', 1, ''1'', 2, NULL, NULL)',
 	'lock_lines(''misused.item'', NULL, 1, NULL)', 'lock_lines(''misused.item'', ''1'', NULL, NULL)', 'lock_lines(''misused.item'', ''gone'', NULL, NULL)', 'lock_lines(''misused.item'', ''1'', 1, -1)',
-	'create_ledger(NULL)', 'upgrade_ledger(NULL)', 'empty_ledger(NULL)', 'rebuild_ledger(NULL)', 'check_ledger(NULL)', 'check_ledger(''misused'', NULL)', 'check_ledger(''misused'', ''no such item'')',
+	'check_ledger(NULL)', 'check_ledger(''misused'', NULL)', 'check_ledger(''misused'', ''no such item'')',
 	'gate(NULL, ''a'', ''main'')', 'gate(''gone'', ''a'', ''main'')', 'gate(''misused'', '''', '''')',
 	'ledger_version(0)', 'ledger_version(NULL)', 'ledger_version(''pg_catalog''::regnamespace)', 'ledger_version(''misused''::regnamespace)',
 	'trigger_damage(0)', 'trigger_damage(NULL)', 'trigger_damage(''pg_catalog''::regnamespace)', 'code_damage(0)', 'code_damage(NULL)', 'code_damage(''pg_catalog''::regnamespace)'
