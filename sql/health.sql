@@ -28,10 +28,19 @@ BEGIN ATOMIC
 	LEFT JOIN pg_catalog.pg_trigger AS g ON g.tgrelid = c.oid AND g.tgname = t.trigger_name
 	LEFT JOIN pg_catalog.pg_proc AS f ON f.oid = g.tgfoid AND f.proname = t.function_name
 		AND f.pronamespace = pg_catalog.to_regnamespace('backorder')
-	WHERE g.oid IS NULL OR g.tgenabled NOT IN ('O', 'A') OR f.oid IS NULL;
+	WHERE g.oid IS NULL OR g.tgenabled NOT IN ('O', 'A') OR f.oid IS NULL
+	UNION ALL
+	SELECT c.relname, g.tgname, 'superfluous'
+	FROM pg_catalog.pg_trigger AS g
+	JOIN pg_catalog.pg_proc AS f ON f.oid = g.tgfoid AND f.pronamespace = pg_catalog.to_regnamespace('backorder')
+	JOIN pg_catalog.pg_class AS c ON c.oid = g.tgrelid
+	JOIN pg_catalog.pg_class AS root ON root.oid = coalesce(pg_catalog.pg_partition_root(c.oid), c.oid) AND root.relnamespace = schema
+	WHERE NOT EXISTS (
+		SELECT FROM backorder.required_trigger AS t
+		WHERE t.table_name = root.relname AND t.trigger_name = g.tgname AND t.function_name = f.proname);
 END;
 COMMENT ON FUNCTION backorder.trigger_damage(oid) IS
-	'Required triggers of the ledger in this schema that are missing, disabled or call another function, also on partitions.';
+	'Triggers of the ledger in this schema that are missing, disabled, superfluous or call another function, also on partitions.';
 
 CREATE FUNCTION backorder.ledger_version(schema oid) RETURNS text
 	LANGUAGE c STABLE STRICT

@@ -225,6 +225,7 @@ extern int	max_slots;
 /* pending.c: lines that exist but are not yet placed */
 extern void PendingPush(const Ledger *ledger, Oid relid);
 extern void PendingPop(Oid relid);
+extern void PendingRequire(Oid relid, const char *trigger);
 extern void PendingRefuse(Engine *engine, const Column *order_ids, const Column *line_nos);
 extern void PendingInit(void);
 

@@ -181,7 +181,8 @@ EditJournal(Engine *engine, const Edit *edit, const StockKey *key)
 		entry.cause = "raise";
 		entry.quantity = edit->asked;
 	}
-	if (entry.kind != NULL && NumericSign(entry.quantity) > 0)
+	/* a line that is let go with nothing left to place enters all the same */
+	if (entry.kind != NULL && (edit->enters || NumericSign(entry.quantity) > 0))
 		JournalAdd(engine, &entry);
 	/* cancelled units that neither waited nor were allocated: nothing else tells of them */
 	entry.quantity = NumericSubtract(edit->after.cancelled, edit->before.cancelled);

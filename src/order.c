@@ -228,6 +228,7 @@ backorder_order_line_insert(PG_FUNCTION_ARGS)
 	TriggerData *trigger = TriggerCall(fcinfo, TRIGGER_EVENT_AFTER, 0, TRIGGER_EVENT_INSERT,
 									   "order_line", &ledger);
 
+	PendingRequire(RelationGetRelid(trigger->tg_relation), trigger->tg_trigger->tgname);
 	if (tuplestore_tuple_count(trigger->tg_newtable) == 0)
 		PendingPop(RelationGetRelid(trigger->tg_relation));
 	else

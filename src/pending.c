@@ -19,7 +19,7 @@ typedef struct Pending
 {
 	Oid			schema;
 	Oid			relid;
-	CommandId	command;		/* rows of the statement have this cmin, or a later one */
+	CommandId	command;		/* cmin of the rows of the statement */
 	int			nest_level;
 	struct Pending *outer;
 } Pending;
@@ -33,7 +33,8 @@ PendingPush(const Ledger *ledger, Oid relid)
 
 	entry->schema = ledger->schema;
 	entry->relid = relid;
-	entry->command = GetCurrentCommandId(false);
+	/* not the current one: a user's trigger before us may have run commands of its own */
+	entry->command = ActiveSnapshotSet() ? GetActiveSnapshot()->curcid : GetCurrentCommandId(false);
 	entry->nest_level = GetCurrentTransactionNestLevel();
 	entry->outer = pending;
 	pending = entry;
@@ -51,9 +52,26 @@ PendingPop(Oid relid)
 		}
 }
 
-/* How many of the given lines existed before the statement began. */
+/*
+ * An error unless a statement on this relation is pending: the trigger that says
+ * so is missing, or a second one has placed the lines already.
+ */
+void
+PendingRequire(Oid relid, const char *trigger)
+{
+	for (Pending *entry = pending; entry != NULL; entry = entry->outer)
+		if (entry->relid == relid)
+			return;
+	ereport(ERROR,
+			(errcode(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE),
+			 errmsg("trigger \"%s\" has no lines to place", trigger),
+			 errdetail("Each ledger has one trigger before and one after an INSERT into order_line."),
+			 errhint("backorder.check_ledger() shows the triggers that are missing or too many.")));
+}
+
+/* How many of the given lines a command sees. */
 static uint64
-CountOlderLines(Engine *engine, CommandId command, const Column *order_ids, const Column *line_nos)
+CountLinesSeen(Engine *engine, CommandId command, const Column *order_ids, const Column *line_nos)
 {
 	static const LedgerQuery query = {
 		"SELECT FROM (SELECT DISTINCT order_id, line_no"
@@ -83,8 +101,10 @@ void
 PendingRefuse(Engine *engine, const Column *order_ids, const Column *line_nos)
 {
 	for (Pending *entry = pending; entry != NULL; entry = entry->outer)
+		/* the next command sees what the statement itself inserts; commands inside it come later */
 		if (entry->schema == engine->ledger.schema &&
-			CountOlderLines(engine, entry->command, order_ids, line_nos) < (uint64) order_ids->count)
+			CountLinesSeen(engine, entry->command + 1, order_ids, line_nos) >
+			CountLinesSeen(engine, entry->command, order_ids, line_nos))
 			ereport(ERROR,
 					(errcode(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE),
 					 errmsg("an order line cannot be changed before the statement that inserts it has placed it"),

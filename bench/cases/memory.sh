@@ -25,6 +25,8 @@ watched() {
 	wait "$child" || { head -n 20 pgbench.out >&2; die "$name: the watched session failed"; }
 }
 
+with_output() { local file=$1; shift; "$@" >"$file" 2>&1; }
+
 # Megabytes above the start: the highest.
 growth() { awk 'NR == 1 { first = $1 } $1 > max { max = $1 } END { printf "%.1f", (max - first) / 1024 }' memory.out; }
 
@@ -85,11 +87,11 @@ report "memory of placing $(size 500000) short lines" "short $(size 500000)" MB
 	for k in 17 18; do
 		printf '\\set o 1000000000000 + :n + %s\nINSERT INTO ledger.order_line (order_id, line_no, item, quantity) VALUES (:o, 1, 1000002, 1);\n' "$k"
 	done
-	printf "INSERT INTO ledger.stock_move (item, location, quantity) VALUES (1000002, 'main', 2);\n\\endpipeline\n"
+	printf '%s\n' "INSERT INTO ledger.stock_move (item, location, quantity) VALUES (1000002, 'main', 2);" '\endpipeline'
 } >session.pgb
 in_schema memory_extension <session.pgb >memory_session.pgb
 statements=$(size 1000000)
-watched pgbench pgbench -n -M prepared -c 1 -t "$((statements / 20))" -D n=0 -D "items=$items" -f memory_session.pgb >pgbench.out 2>&1
+watched pgbench with_output pgbench.out pgbench -n -M prepared -c 1 -t "$((statements / 20))" -D n=0 -D "items=$items" -f memory_session.pgb
 note "session" 1 "$(awk '{ v[NR] = $1 } END { printf "%.2f", (v[NR - 1] - v[int(NR / 5) + 1]) / 1024 }' memory.out)"
 report "memory gained by the last 80 % of $statements statements" session MB
 fact "the same" "$(median_of session)" MB "<= 1"
