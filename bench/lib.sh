@@ -121,11 +121,14 @@ interleave() {
 	done
 }
 
+# All deadlocks so far.  (pgbench counts only those of transactions that end in time.)
+deadlocks_until_now() { sql -c "SELECT sum(deadlocks) FROM pg_stat_database"; }
+
 # transactions SCHEMA CLIENTS [pgbench option ...] SCRIPT...: transactions per
-# second; scripts are files, "ledger." in them is the schema; failures and what
-# clients waited for go to failures.tsv.
+# second; scripts are files, "ledger." in them is the schema.  The number of
+# deadlocks goes to the file deadlocks.
 transactions() {
-	local schema=$1 clients=$2 arguments=() argument status=0 threads=1
+	local schema=$1 clients=$2 arguments=() argument status=0 threads=1 deadlocks
 	shift 2
 	for argument in "$@"; do
 		case $argument in
@@ -138,16 +141,18 @@ transactions() {
 	done
 	(( clients == 1 )) || threads=2
 	[[ " ${arguments[*]} " == *" -t "* ]] || arguments+=(-T "$seconds")
-	pgbench -n -M prepared -c "$clients" -j "$threads" "${arguments[@]}" >pgbench.out 2>pgbench.err || status=$?
+	deadlocks=$(deadlocks_until_now)
+	pgbench -n -M prepared --random-seed=42 -c "$clients" -j "$threads" "${arguments[@]}" >pgbench.out 2>pgbench.err || status=$?
 	if (( status != 0 )) || grep -q aborted pgbench.err; then
 		head -n 20 pgbench.err >&2
 		return 1
 	fi
-	sed -n 's/^number of failed transactions: \([0-9]*\) .*/\1/p' pgbench.out >pgbench.failed
+	if (( clients > 1 )); then
+		sleep 0.1		# until the sessions have told their counts
+		echo "$(($(deadlocks_until_now) - deadlocks))" >deadlocks
+	fi
 	sed -n 's/^tps = \([0-9.]*\) .*/\1/p' pgbench.out
 }
-
-deadlocks() { sql -c "SELECT pg_stat_clear_snapshot()" -c "SELECT deadlocks FROM pg_stat_database WHERE datname = current_database()" | tail -n 1; }
 
 # Samples how many clients wait for a lock, until stopped.
 start_sampling() {
@@ -188,6 +193,8 @@ report() {
 	printf '%s,"%s",%s,%s,"%s",%s,%s,%s,%s,%s,%s,%s\n' "$name" "$measure" "$value" "$unit" "$with" "$other_value" "$ratio" \
 		"$aim" "$met" "$(count_of "$series")" "$(lowest_of "$series")" "$(highest_of "$series")" >>results.csv
 }
+
+sum_of() { of_series "$1" | awk '{ s += $1 } END { print s + 0 }'; }
 
 # fact MEASURE VALUE UNIT [AIM]: something counted rather than timed.
 fact() {

@@ -5,11 +5,11 @@
  *	  How the files stand on each other, from the ground up:
  *
  *	  number, column			quantities; columns of values for SQL
- *	  ledger, plan, trigger		which ledger, as whom, with which plans, called how
+ *	  ledger, plan, trigger		which ledger, with which plans, called how
  *	  gate, key, policy, stock	the lock, and the balance behind it
  *	  rule, queue, place, loss	who waits, who gets, who loses
  *	  pending, line, fact, journal	order lines and what is written about them
- *	  work						groups of work, in lock order
+ *	  engine, work				acting as the owner; groups of work, in lock order
  *	  order, intent, edit, move, flow	the triggers on orders and stock
  *	  master, guard, status		the other triggers
  *	  basket, hand, admin, kpi	the functions

@@ -101,6 +101,7 @@ extern void EngineRun(const Ledger *ledger, EngineWork work, void *argument);
 extern bool EngineIsWriting(Oid schema);
 extern bool CallerMayRead(const Engine *engine, const char *table);
 extern void EngineConnect(Engine *engine);
+extern void EngineDisconnect(Engine *engine);
 extern void EngineObstructed(const char *table) pg_attribute_noreturn();
 extern Oid	RelationLedgerSchema(Relation rel, const char **table);
 
@@ -129,7 +130,6 @@ extern Datum ResultTextArray(uint64 row, int column);
 /* trigger.c: how a trigger function may be called */
 extern TriggerData *TriggerCall(FunctionCallInfo fcinfo, TriggerEvent timing, TriggerEvent level,
 								TriggerEvent event, const char *table, Ledger *ledger);
-extern bool TriggerByEngine(const TriggerData *trigger, const Ledger *ledger);
 extern TupleTableSlot *TransitionSlot(const TriggerData *trigger);
 extern void TransitionRewind(Tuplestorestate *rows);
 extern bool TransitionNext(Tuplestorestate *rows, TupleTableSlot *slot);
@@ -141,6 +141,8 @@ typedef struct ColumnShape
 } ColumnShape;
 extern bool ColumnIs(TupleDesc desc, AttrNumber attnum, const char *name);
 extern void FindColumns(Relation rel, ColumnShape *shape, int count, AttrNumber *attnum);
+
+extern Datum EngineTrigger(FunctionCallInfo fcinfo, TriggerEvent event, const char *table, EngineWork work);
 
 /* gate.c: the lock in front of the queue of an (item, location) */
 typedef struct StockKey

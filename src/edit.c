@@ -346,11 +346,5 @@ PG_FUNCTION_INFO_V1(backorder_order_line_update);
 Datum
 backorder_order_line_update(PG_FUNCTION_ARGS)
 {
-	Ledger		ledger;
-	TriggerData *trigger = TriggerCall(fcinfo, TRIGGER_EVENT_AFTER, 0, TRIGGER_EVENT_UPDATE,
-									   "order_line", &ledger);
-
-	if (tuplestore_tuple_count(trigger->tg_newtable) > 0 && !EngineIsWriting(ledger.schema))
-		EngineRun(&ledger, EditLines, trigger);
-	PG_RETURN_POINTER(NULL);
+	return EngineTrigger(fcinfo, TRIGGER_EVENT_UPDATE, "order_line", EditLines);
 }

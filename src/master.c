@@ -193,12 +193,7 @@ PG_FUNCTION_INFO_V1(backorder_item_update);
 Datum
 backorder_item_update(PG_FUNCTION_ARGS)
 {
-	Ledger		ledger;
-	TriggerData *trigger = TriggerCall(fcinfo, TRIGGER_EVENT_AFTER, 0, TRIGGER_EVENT_UPDATE, "item", &ledger);
-
-	if (tuplestore_tuple_count(trigger->tg_newtable) > 0)
-		EngineRun(&ledger, UpdateItems, trigger);
-	PG_RETURN_POINTER(NULL);
+	return EngineTrigger(fcinfo, TRIGGER_EVENT_UPDATE, "item", UpdateItems);
 }
 
 /* item_delete: AFTER DELETE, for each statement.  Error 23503 while lines or moves refer to it. */
@@ -206,12 +201,7 @@ PG_FUNCTION_INFO_V1(backorder_item_delete);
 Datum
 backorder_item_delete(PG_FUNCTION_ARGS)
 {
-	Ledger		ledger;
-	TriggerData *trigger = TriggerCall(fcinfo, TRIGGER_EVENT_AFTER, 0, TRIGGER_EVENT_DELETE, "item", &ledger);
-
-	if (tuplestore_tuple_count(trigger->tg_oldtable) > 0)
-		EngineRun(&ledger, DeleteItems, trigger);
-	PG_RETURN_POINTER(NULL);
+	return EngineTrigger(fcinfo, TRIGGER_EVENT_DELETE, "item", DeleteItems);
 }
 
 /* location_update: AFTER UPDATE, for each statement.  Error 55000 for a change of the key. */
@@ -219,12 +209,7 @@ PG_FUNCTION_INFO_V1(backorder_location_update);
 Datum
 backorder_location_update(PG_FUNCTION_ARGS)
 {
-	Ledger		ledger;
-	TriggerData *trigger = TriggerCall(fcinfo, TRIGGER_EVENT_AFTER, 0, TRIGGER_EVENT_UPDATE, "location", &ledger);
-
-	if (tuplestore_tuple_count(trigger->tg_newtable) > 0)
-		EngineRun(&ledger, UpdateLocations, trigger);
-	PG_RETURN_POINTER(NULL);
+	return EngineTrigger(fcinfo, TRIGGER_EVENT_UPDATE, "location", UpdateLocations);
 }
 
 /* location_delete: AFTER DELETE, for each statement.  Error 23503 while lines or moves refer to it. */
@@ -232,12 +217,7 @@ PG_FUNCTION_INFO_V1(backorder_location_delete);
 Datum
 backorder_location_delete(PG_FUNCTION_ARGS)
 {
-	Ledger		ledger;
-	TriggerData *trigger = TriggerCall(fcinfo, TRIGGER_EVENT_AFTER, 0, TRIGGER_EVENT_DELETE, "location", &ledger);
-
-	if (tuplestore_tuple_count(trigger->tg_oldtable) > 0)
-		EngineRun(&ledger, DeleteLocations, trigger);
-	PG_RETURN_POINTER(NULL);
+	return EngineTrigger(fcinfo, TRIGGER_EVENT_DELETE, "location", DeleteLocations);
 }
 
 /*
@@ -280,13 +260,7 @@ PG_FUNCTION_INFO_V1(backorder_priority_rule_check);
 Datum
 backorder_priority_rule_check(PG_FUNCTION_ARGS)
 {
-	Ledger		ledger;
-	TriggerData *trigger = TriggerCall(fcinfo, TRIGGER_EVENT_AFTER, 0, TRIGGER_EVENT_OPMASK,
-									   "priority_rule", &ledger);
-
-	if (trigger->tg_newtable != NULL && tuplestore_tuple_count(trigger->tg_newtable) > 0)
-		EngineRun(&ledger, CheckRules, trigger);
-	PG_RETURN_POINTER(NULL);
+	return EngineTrigger(fcinfo, TRIGGER_EVENT_OPMASK, "priority_rule", CheckRules);
 }
 
 static void
@@ -296,25 +270,6 @@ ExecuteUtility(Engine *engine, const char *command)
 	if (SPI_execute(command, false, 0) < 0)
 		elog(ERROR, "SPI_execute failed");
 	MemoryContextSwitchTo(engine->memory);
-}
-
-/* The time zone must exist; the default location becomes the default of the columns. */
-static void
-ApplySettings(Engine *engine, void *argument)
-{
-	static const LedgerQuery query = {
-		"SELECT default_location, now() AT TIME ZONE time_zone, version FROM @.ledger", 0, {InvalidOid}
-	};
-	static const char *const tables[] = {"order_line", "inbound"};
-	const char *schema = quote_identifier(engine->ledger.name);
-	char	   *location;
-
-	if (EngineExecute(engine, &query, NULL, NULL) != 1)
-		return;
-	location = quote_literal_cstr(text_to_cstring(ResultText(0, 1)));
-	for (int i = 0; i < (int) lengthof(tables); i++)
-		ExecuteUtility(engine, psprintf("ALTER TABLE %s.%s ALTER COLUMN location SET DEFAULT %s",
-										schema, tables[i], location));
 }
 
 static bool
@@ -337,22 +292,35 @@ TextColumnChanged(TriggerData *trigger, const char *column)
 	return changed;
 }
 
+/* The time zone must exist; the default location becomes the default of the columns. */
+static void
+ApplySettings(Engine *engine, void *argument)
+{
+	static const LedgerQuery query = {
+		"SELECT default_location, now() AT TIME ZONE time_zone FROM @.ledger", 0, {InvalidOid}
+	};
+	static const char *const tables[] = {"order_line", "inbound"};
+	const char *schema = quote_identifier(engine->ledger.name);
+	char	   *location;
+
+	if (TextColumnChanged(argument, "version"))
+		ereport(ERROR,
+				(errcode(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE),
+				 errmsg("the version of a ledger is kept by the engine"),
+				 errhint("SELECT backorder.upgrade_ledger(%s) brings the ledger up to date.",
+						 quote_literal_cstr(engine->ledger.name))));
+	if (EngineExecute(engine, &query, NULL, NULL) != 1)
+		return;
+	location = quote_literal_cstr(text_to_cstring(ResultText(0, 1)));
+	for (int i = 0; i < (int) lengthof(tables); i++)
+		ExecuteUtility(engine, psprintf("ALTER TABLE %s.%s ALTER COLUMN location SET DEFAULT %s",
+										schema, tables[i], location));
+}
+
 /* ledger_update: AFTER UPDATE, for each statement.  Errors: 22023 unknown time zone, 55000 version. */
 PG_FUNCTION_INFO_V1(backorder_ledger_update);
 Datum
 backorder_ledger_update(PG_FUNCTION_ARGS)
 {
-	Ledger		ledger;
-	TriggerData *trigger = TriggerCall(fcinfo, TRIGGER_EVENT_AFTER, 0, TRIGGER_EVENT_UPDATE, "ledger", &ledger);
-
-	if (tuplestore_tuple_count(trigger->tg_newtable) == 0 || EngineIsWriting(ledger.schema))
-		PG_RETURN_POINTER(NULL);
-	if (TextColumnChanged(trigger, "version"))
-		ereport(ERROR,
-				(errcode(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE),
-				 errmsg("the version of a ledger is kept by the engine"),
-				 errhint("SELECT backorder.upgrade_ledger(%s) brings the ledger up to date.",
-						 quote_literal_cstr(ledger.name))));
-	EngineRun(&ledger, ApplySettings, trigger);
-	PG_RETURN_POINTER(NULL);
+	return EngineTrigger(fcinfo, TRIGGER_EVENT_UPDATE, "ledger", ApplySettings);
 }

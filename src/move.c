@@ -285,13 +285,7 @@ PG_FUNCTION_INFO_V1(backorder_stock_move_insert);
 Datum
 backorder_stock_move_insert(PG_FUNCTION_ARGS)
 {
-	Ledger		ledger;
-	TriggerData *trigger = TriggerCall(fcinfo, TRIGGER_EVENT_AFTER, 0, TRIGGER_EVENT_INSERT,
-									   "stock_move", &ledger);
-
-	if (tuplestore_tuple_count(trigger->tg_newtable) > 0)
-		EngineRun(&ledger, MoveStock, trigger);
-	PG_RETURN_POINTER(NULL);
+	return EngineTrigger(fcinfo, TRIGGER_EVENT_INSERT, "stock_move", MoveStock);
 }
 
 /* What a move that was inserted without item or location is about. */

@@ -264,11 +264,5 @@ PG_FUNCTION_INFO_V1(backorder_order_line_delete);
 Datum
 backorder_order_line_delete(PG_FUNCTION_ARGS)
 {
-	Ledger		ledger;
-	TriggerData *trigger = TriggerCall(fcinfo, TRIGGER_EVENT_AFTER, 0, TRIGGER_EVENT_DELETE,
-									   "order_line", &ledger);
-
-	if (tuplestore_tuple_count(trigger->tg_oldtable) > 0)
-		EngineRun(&ledger, CheckDeletes, trigger);
-	PG_RETURN_POINTER(NULL);
+	return EngineTrigger(fcinfo, TRIGGER_EVENT_DELETE, "order_line", CheckDeletes);
 }

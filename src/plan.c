@@ -123,6 +123,43 @@ LedgerPlan(const Ledger *ledger, const LedgerQuery *query)
 	return plan;
 }
 
+/*
+ * SPI, with a search_path in which nobody can plant anything.  The path of an
+ * order in stock comes by without it.
+ */
+void
+EngineConnect(Engine *engine)
+{
+	if (engine->spi_connected)
+		return;
+	engine->guc_level = NewGUCNestLevel();
+	(void) set_config_option("search_path", "pg_catalog, pg_temp", PGC_USERSET, PGC_S_SESSION,
+							 GUC_ACTION_SAVE, true, 0, false);
+	if (SPI_connect() != SPI_OK_CONNECT)
+		elog(ERROR, "SPI_connect failed");
+	engine->spi_connected = true;
+	MemoryContextSwitchTo(engine->memory);
+}
+
+void
+EngineDisconnect(Engine *engine)
+{
+	if (!engine->spi_connected)
+		return;
+	SPI_finish();
+	AtEOXact_GUC(false, engine->guc_level);
+}
+
+/* Fewer rows were written than the engine wrote: a trigger of the user's must have skipped some. */
+void
+EngineObstructed(const char *table)
+{
+	ereport(ERROR,
+			(errcode(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE),
+			 errmsg("a row that the engine writes into table \"%s\" was not written", table),
+			 errhint("A BEFORE trigger on the table returns NULL for it, or a rule changes what is written.")));
+}
+
 static uint64
 Execute(Engine *engine, const LedgerQuery *query, Datum *values, const char *nulls, bool latest)
 {

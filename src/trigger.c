@@ -82,13 +82,6 @@ TriggerCall(FunctionCallInfo fcinfo, TriggerEvent timing, TriggerEvent level, Tr
 	return trigger;
 }
 
-/* Is the statement that fired this trigger the engine's own? */
-bool
-TriggerByEngine(const TriggerData *trigger, const Ledger *ledger)
-{
-	return EngineIsWriting(ledger->schema);
-}
-
 TupleTableSlot *
 TransitionSlot(const TriggerData *trigger)
 {

@@ -41,15 +41,14 @@ last_units() {
 	start_sampling
 	transactions "last_$schema" 32 -D "round=$round" -D n=0 -D "items=$items" order.pgb@85 restock.pgb@10 cancel.pgb@5
 	note "$1 waiting" "$round" "$(stop_sampling)"
-	note "$1 deadlocks" "$round" "$(cat pgbench.failed)"
+	note "$1 deadlocks" "$round" "$(cat deadlocks)"
 }
 
-declare -F bc_sum >/dev/null || bc_sum() { awk -F + '{ for (i = 1; i <= NF; i++) s += $i } END { print s + 0 }'; }
 interleave last_units extension extension_all row_trigger statement_trigger
 report "32 clients: 3-line orders of the last units" extension tx/s "the same with 10000 items in stock" extension_all
 report "32 clients: 3-line orders of the last units" extension tx/s "PL/pgSQL row trigger" row_trigger
 report "32 clients: 3-line orders of the last units" extension tx/s "PL/pgSQL statement trigger" statement_trigger
 report "clients that wait for a lock: last units" "extension waiting" "of 32" "PL/pgSQL statement trigger" "statement_trigger waiting"
 for kind in extension row_trigger statement_trigger; do
-	fact "deadlocks of $kind: last units" "$(of_series "$kind deadlocks" | paste -sd + | bc_sum)" tx "$([[ $kind != extension ]] || echo '<= 0')"
+	fact "deadlocks of $kind: last units" "$(sum_of "$kind deadlocks")" tx "$([[ $kind != extension ]] || echo '<= 0')"
 done

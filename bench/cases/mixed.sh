@@ -41,14 +41,13 @@ mixed() {
 	start_sampling
 	transactions "mixed_$1" 16 -D "round=$2" -D n=0 -D "items=$items" order.pgb@90 ship.pgb@5 receive.pgb@3 cancel.pgb@2
 	note "$1 waiting" "$2" "$(stop_sampling)"
-	note "$1 deadlocks" "$2" "$(cat pgbench.failed)"
+	note "$1 deadlocks" "$2" "$(cat deadlocks)"
 }
 
-declare -F bc_sum >/dev/null || bc_sum() { awk -F + '{ for (i = 1; i <= NF; i++) s += $i } END { print s + 0 }'; }
 interleave mixed extension row_trigger statement_trigger
 report "mixed day with 16 clients" extension tx/s "PL/pgSQL row trigger" row_trigger
 report "mixed day with 16 clients" extension tx/s "PL/pgSQL statement trigger" statement_trigger
 report "clients that wait for a lock: mixed day" "extension waiting" "of 16" "PL/pgSQL statement trigger" "statement_trigger waiting"
 for kind in extension row_trigger statement_trigger; do
-	fact "deadlocks of $kind: mixed day" "$(of_series "$kind deadlocks" | paste -sd + | bc_sum)" tx
+	fact "deadlocks of $kind: mixed day" "$(sum_of "$kind deadlocks")" tx
 done

@@ -28,17 +28,16 @@ multi() {
 	[[ $series != *_few ]] || range=20
 	[[ $series == *_few ]] || round=$((round + 1000))
 	transactions "${name}_${series%_*}" 32 -D "round=$round" -D n=0 -D "items=$range" multi.pgb
-	note "$series deadlocks" "$2" "$(cat pgbench.failed)"
+	note "$series deadlocks" "$2" "$(cat deadlocks)"
 }
 
 report_multi() {
 	report "32 clients: 3-line orders over 20 items$1" extension_few tx/s "over $multi_items items" extension_all rate ">= 0.8"
 	report "32 clients: 3-line orders over 20 items$1" extension_few tx/s "PL/pgSQL row trigger: 20 items" row_trigger_few
 	report "32 clients: 3-line orders over 20 items$1" extension_few tx/s "PL/pgSQL statement trigger: 20 items" statement_trigger_few
-	fact "deadlocks of the extension$1" "$(of_series 'extension_few deadlocks' | paste -sd + | bc_sum)" orders "<= 0"
-	fact "deadlocks of the PL/pgSQL row trigger$1" "$(of_series 'row_trigger_few deadlocks' | paste -sd + | bc_sum)" orders
+	fact "deadlocks of the extension$1" "$(sum_of 'extension_few deadlocks')" orders "<= 0"
+	fact "deadlocks of the PL/pgSQL row trigger$1" "$(sum_of 'row_trigger_few deadlocks')" orders
 }
-bc_sum() { awk -F + '{ for (i = 1; i <= NF; i++) s += $i } END { print s + 0 }'; }
 
 make_multi multi "$multi_stock"
 interleave multi extension_few extension_all row_trigger_few statement_trigger_few

@@ -1,13 +1,13 @@
 # receipts one after the other while closed backorders pile up before the queue's head, no vacuum
 
-head=$(size 50000)
+head=$(size 20000)
 cat >receipt.pgb <<'SQL'
 INSERT INTO ledger.stock_move (item, location, quantity) VALUES (1, 'main', 1);
 SQL
 
 # One round is a ledger of its own: the first receipts, many fills, and the last receipts.
 queue_head() {
-	local ledger=head_extension_$2 part=$((head / 50 + 1))
+	local ledger=head_extension_$2 part=$((head / 20 + 1))
 	if [[ $1 == first ]]; then
 		make_ledger "$ledger"
 		make_items "$ledger" 1 2

@@ -56,7 +56,7 @@ INSERT INTO order_line (order_id, line_no, item, quantity) VALUES ('1', 1, 'a', 
 INSERT INTO order_line (order_id, line_no, item, quantity) VALUES ('1', 1, 'a', 4);
 INSERT INTO order_line (order_id, line_no, item, quantity) VALUES ('1', 9, 'gone', 4);
 SELECT * FROM backorder.check_ledger('beside');
-SELECT current_setting('search_path') AS search_path, current_setting('work_mem') AS work_mem, current_setting('enable_seqscan') AS seqscan, current_setting('enable_sort') AS sort, current_setting('jit') = (SELECT boot_val FROM pg_settings WHERE name = 'jit') AS jit,
+SELECT current_setting('search_path') AS search_path, current_setting('work_mem') AS work_mem, current_setting('enable_seqscan') AS seqscan, current_setting('enable_sort') AS sort, (SELECT setting = reset_val FROM pg_settings WHERE name = 'jit') AS jit,
 	current_user, session_user;
 RESET work_mem;
 RESET enable_seqscan;
