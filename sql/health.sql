@@ -35,7 +35,7 @@ BEGIN ATOMIC
 	JOIN pg_catalog.pg_proc AS f ON f.oid = g.tgfoid AND f.pronamespace = pg_catalog.to_regnamespace('backorder')
 	JOIN pg_catalog.pg_class AS c ON c.oid = g.tgrelid
 	JOIN pg_catalog.pg_class AS root ON root.oid = coalesce(pg_catalog.pg_partition_root(c.oid), c.oid) AND root.relnamespace = schema
-	WHERE NOT EXISTS (
+	WHERE root.relname IN (SELECT t.table_name FROM backorder.required_trigger AS t) AND NOT EXISTS (
 		SELECT FROM backorder.required_trigger AS t
 		WHERE t.table_name = root.relname AND t.trigger_name = g.tgname AND t.function_name = f.proname);
 END;
@@ -76,7 +76,10 @@ CREATE VIEW backorder.ledger AS
 	FROM pg_catalog.pg_namespace AS n
 	JOIN pg_catalog.pg_class AS slots ON slots.relnamespace = n.oid AND slots.relname = 'stock_slot' AND slots.relkind = 'r'
 	JOIN pg_catalog.pg_class AS settings ON settings.relnamespace = n.oid AND settings.relname = 'ledger' AND settings.relkind = 'r'
-	WHERE EXISTS (SELECT FROM pg_catalog.pg_class AS c WHERE c.relnamespace = n.oid AND c.relname = 'order_line');
+	WHERE EXISTS (SELECT FROM pg_catalog.pg_class AS c WHERE c.relnamespace = n.oid AND c.relname = 'order_line')
+		AND 2 = (
+			SELECT count(*) FROM pg_catalog.pg_attribute AS a
+			WHERE a.attrelid = settings.oid AND a.attname IN ('version', 'time_zone') AND a.atttypid = 'text'::regtype);
 GRANT SELECT ON backorder.ledger, backorder.required_trigger TO PUBLIC;
 COMMENT ON VIEW backorder.ledger IS 'The ledgers of this database, read from the catalogs.';
 COMMENT ON COLUMN backorder.ledger.schema IS 'Schema of the ledger.';

@@ -357,9 +357,7 @@ backorder_ledger_version(PG_FUNCTION_ARGS)
 	char	   *version = NULL;
 	Ledger		ledger;
 
-	if (!OidIsValid(relid) || get_rel_relkind(relid) != RELKIND_RELATION ||
-		get_attnum(relid, "version") == InvalidAttrNumber ||
-		!OidIsValid(get_relname_relid("stock_slot", schema)) ||
+	if (!SchemaIsLedger(schema) ||
 		pg_class_aclcheck(relid, GetUserId(), ACL_SELECT) != ACLCHECK_OK ||
 		NamespaceAclCheck(schema, GetUserId(), ACL_USAGE) != ACLCHECK_OK)
 		PG_RETURN_NULL();

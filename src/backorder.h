@@ -95,6 +95,7 @@ typedef void (*EngineWork) (Engine *engine, void *argument);
 
 extern void LedgerOfRelation(Relation rel, const char *table, Ledger *ledger);
 extern void LedgerOfTable(Oid relid, Ledger *ledger);
+extern bool SchemaIsLedger(Oid schema);
 extern void LedgerOfSchema(Oid schema, Ledger *ledger);
 extern Oid	LedgerTable(const Ledger *ledger, const char *table);
 extern void EngineRun(const Ledger *ledger, EngineWork work, void *argument);

@@ -11,6 +11,7 @@
 #include "access/htup_details.h"
 #include "catalog/partition.h"
 #include "catalog/pg_class.h"
+#include "catalog/pg_type.h"
 #include "utils/acl.h"
 #include "utils/lsyscache.h"
 #include "utils/syscache.h"
@@ -90,18 +91,36 @@ LedgerOfTable(Oid relid, Ledger *ledger)
 	LedgerFill(ledger, schema, RelationOwner(relid));
 }
 
+static bool
+HasTextColumn(Oid relid, const char *column)
+{
+	AttrNumber	attnum = get_attnum(relid, column);
+
+	return attnum != InvalidAttrNumber && get_atttype(relid, attnum) == TEXTOID;
+}
+
+/* Is this schema a ledger, and not just one with tables of such names? */
+bool
+SchemaIsLedger(Oid schema)
+{
+	Oid			settings = get_relname_relid("ledger", schema);
+
+	return OidIsValid(settings) && get_rel_relkind(settings) == RELKIND_RELATION &&
+		HasTextColumn(settings, "version") && HasTextColumn(settings, "time_zone") &&
+		OidIsValid(get_relname_relid("stock_slot", schema)) &&
+		OidIsValid(get_relname_relid("order_line", schema));
+}
+
 /* The ledger in a schema, which the caller has named. */
 void
 LedgerOfSchema(Oid schema, Ledger *ledger)
 {
-	Oid			slots = get_relname_relid("stock_slot", schema);
-
-	if (!OidIsValid(slots) || !OidIsValid(get_relname_relid("ledger", schema)))
+	if (!SchemaIsLedger(schema))
 		ereport(ERROR,
 				(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
 				 errmsg("schema \"%s\" is not a ledger", get_namespace_name(schema)),
 				 errhint("The view backorder.ledger lists the ledgers of this database.")));
-	LedgerFill(ledger, schema, RelationOwner(slots));
+	LedgerFill(ledger, schema, RelationOwner(get_relname_relid("stock_slot", schema)));
 }
 
 /*

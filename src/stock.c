@@ -233,7 +233,10 @@ SlotAdd(Stock *stock, Numeric available, Numeric allocated)
 		elog(ERROR, "available stock would be below zero");
 	SlotStore(stock, values);
 	stock->estate->es_snapshot = stock->table.snapshot;
+	ItemPointerSetInvalid(&stock->next->tts_tid);
 	ExecSimpleRelationUpdate(stock->result, stock->estate, &stock->epq, slot, stock->next);
+	if (!ItemPointerIsValid(&stock->next->tts_tid))
+		EngineObstructed("stock_slot");
 	ResetPerTupleExprContext(stock->estate);
 }
 
@@ -254,7 +257,10 @@ SlotInsert(Stock *stock, const StockKey *key, int number, Numeric available, Num
 	values[SLOT_ALLOCATED] = NumericGetDatum(allocated);
 	SlotStore(stock, values);
 	stock->estate->es_snapshot = stock->table.snapshot;
+	ItemPointerSetInvalid(&next->tts_tid);
 	ExecSimpleRelationInsert(stock->result, stock->estate, next);
+	if (!ItemPointerIsValid(&next->tts_tid))
+		EngineObstructed("stock_slot");
 	ResetPerTupleExprContext(stock->estate);
 }
 
