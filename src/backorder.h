@@ -36,6 +36,7 @@ extern Numeric NumericDivideWhole(Numeric a, int parts);
 extern int	NumericCompare(Numeric a, Numeric b);
 extern int	NumericSign(Numeric a);
 extern Numeric NumericLeast(Numeric a, Numeric b);
+extern bool QuantityFits(Numeric a);
 extern char *NumericText(Numeric a);
 
 /* column.c: columns of values that go to SQL as arrays */
@@ -103,7 +104,7 @@ extern bool EngineIsWriting(Oid schema);
 extern bool CallerMayRead(const Engine *engine, const char *table);
 extern void EngineConnect(Engine *engine);
 extern void EngineDisconnect(Engine *engine);
-extern void EngineObstructed(const char *table) pg_attribute_noreturn();
+pg_noreturn extern void EngineObstructed(const char *table);
 extern Oid	RelationLedgerSchema(Relation rel, const char **table);
 
 /* plan.c: saved plans */
@@ -331,6 +332,19 @@ typedef struct Claim
 	Datum		rules;
 	int64		backorder_id;
 } Claim;
+
+/*
+ * Parts of a query that ranks lines "i" of rule_input by the rules "r" that were
+ * valid when the turn began.  A priority beyond integer is as high as there is.
+ */
+#define RULE_COLUMNS(claim_at) \
+	"least(greatest(coalesce(max(r.priority), 0)::bigint + i.priority, -2147483648), 2147483647)::integer" \
+	" AS priority, " claim_at " - coalesce(sum(r.head_start), '0') AS rank_at," \
+	" coalesce(array_agg(r.name ORDER BY r.name) FILTER (WHERE r.name IS NOT NULL), '{}') AS rules"
+#define RULE_JOIN(claim_at) \
+	" LEFT JOIN @.priority_rule AS r ON (r.valid_from <= " claim_at ") IS NOT FALSE" \
+	" AND (" claim_at " < r.valid_to) IS NOT FALSE" \
+	" AND jsonb_path_match_tz(i.line, r.condition, '{}', true)"
 
 extern uint64 RuleExecute(Engine *engine, const LedgerQuery *query, Datum *values);
 extern void RuleRank(Engine *engine, Claim **claims, int count);

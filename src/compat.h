@@ -12,12 +12,23 @@
 #include "catalog/pg_namespace.h"
 #include "utils/acl.h"
 
+#if PG_VERSION_NUM < 180000
+#define pg_noreturn pg_attribute_noreturn()
+#endif
+
 #if PG_VERSION_NUM >= 180000
 #define PrimaryKeyIndex(rel) RelationGetPrimaryKeyIndex(rel, false)
+#else
+#define PrimaryKeyIndex(rel) RelationGetPrimaryKeyIndex(rel)
+#endif
+
+#if PG_VERSION_NUM >= 190000
+#define IndexBeginScan(heap, index, snapshot, nkeys) \
+	index_beginscan(heap, index, snapshot, NULL, nkeys, 0, SO_NONE)
+#elif PG_VERSION_NUM >= 180000
 #define IndexBeginScan(heap, index, snapshot, nkeys) \
 	index_beginscan(heap, index, snapshot, NULL, nkeys, 0)
 #else
-#define PrimaryKeyIndex(rel) RelationGetPrimaryKeyIndex(rel)
 #define IndexBeginScan(heap, index, snapshot, nkeys) \
 	index_beginscan(heap, index, snapshot, nkeys, 0)
 #endif

@@ -157,8 +157,9 @@ OnShortKnown(const text *value)
 static void
 CheckQuantities(const Ledger *ledger, const Line *line)
 {
-	if (!IsFinite(line->quantity) || NumericSign(line->quantity) <= 0)
-		RefuseValue(ledger, line, "quantity must be a number above zero", "order_line_quantity_positive");
+	if (!IsFinite(line->quantity) || NumericSign(line->quantity) <= 0 || !QuantityFits(line->quantity))
+		RefuseValue(ledger, line, "quantity must be a number above zero and below 1e30",
+					"order_line_quantity_positive");
 	if (NumericSign(line->firm) < 0)
 		RefuseValue(ledger, line, "firm must not be below zero", "order_line_firm_not_negative");
 	if (NumericSign(line->cancelled) < 0)

@@ -66,7 +66,7 @@ CheckMove(const Move *move, bool line_no_is_null)
 {
 	const char *constraint = NULL;
 
-	if (numeric_is_nan(move->quantity) || numeric_is_inf(move->quantity))
+	if (numeric_is_nan(move->quantity) || numeric_is_inf(move->quantity) || !QuantityFits(move->quantity))
 		constraint = "stock_move_quantity_finite";
 	else if (NumericSign(move->quantity) == 0 ||
 			 (NumericSign(move->quantity) < 0 && strcmp(move->kind_name, "adjustment") != 0))

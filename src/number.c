@@ -4,6 +4,8 @@
  */
 #include "backorder.h"
 
+#include "utils/memutils.h"
+
 Numeric
 NumericZero(void)
 {
@@ -53,6 +55,23 @@ Numeric
 NumericLeast(Numeric a, Numeric b)
 {
 	return NumericCompare(a, b) <= 0 ? a : b;
+}
+
+/* Small enough that sums over any number of rows stay within numeric? */
+bool
+QuantityFits(Numeric a)
+{
+	static Numeric limit = NULL;
+
+	if (limit == NULL)
+	{
+		MemoryContext old = MemoryContextSwitchTo(TopMemoryContext);
+
+		limit = DatumGetNumeric(DirectFunctionCall3(numeric_in, CStringGetDatum("1e30"),
+													ObjectIdGetDatum(InvalidOid), Int32GetDatum(-1)));
+		MemoryContextSwitchTo(old);
+	}
+	return NumericCompare(a, limit) < 0 && NumericCompare(a, NumericNegate(limit)) > 0;
 }
 
 /* for messages */

@@ -453,15 +453,11 @@ QueueOpen(Engine *engine, Claim **claims, int count)
 }
 
 static const LedgerQuery rerank = {
-	"WITH ranked AS (SELECT b.backorder_id, coalesce(max(r.priority), 0) + i.priority AS priority,"
-	" b.claim_at - coalesce(sum(r.head_start), '0') AS rank_at,"
-	" coalesce(array_agg(r.name ORDER BY r.name) FILTER (WHERE r.name IS NOT NULL), '{}') AS rules"
+	"WITH ranked AS (SELECT b.backorder_id, " RULE_COLUMNS("b.claim_at")
 	" FROM unnest($3, $4) AS k (order_id, line_no)"
 	" JOIN @.backorder AS b ON b.order_id = k.order_id AND b.line_no = k.line_no"
 	" JOIN @.rule_input AS i ON i.order_id = b.order_id AND i.line_no = b.line_no"
-	" LEFT JOIN @.priority_rule AS r ON (r.valid_from <= b.claim_at) IS NOT FALSE"
-	" AND (b.claim_at < r.valid_to) IS NOT FALSE"
-	" AND jsonb_path_match_tz(i.line, r.condition, '{}', true)"
+	RULE_JOIN("b.claim_at")
 	" WHERE b.item = $1 AND b.location = $2 AND b.closed_at IS NULL"
 	" GROUP BY b.backorder_id, i.priority)"
 	" UPDATE @.backorder AS b SET priority = n.priority, rank_at = n.rank_at, rules = n.rules"

@@ -12,17 +12,11 @@
 #include "catalog/pg_type.h"
 #include "utils/guc.h"
 
-/* Rules are judged at the time from which the turn counts. */
 static const LedgerQuery rank_claims = {
-	"SELECT coalesce(max(r.priority), 0) + i.priority,"
-	" k.claim_at - coalesce(sum(r.head_start), '0'),"
-	" coalesce(array_agg(r.name ORDER BY r.name) FILTER (WHERE r.name IS NOT NULL), '{}')"
+	"SELECT " RULE_COLUMNS("k.claim_at")
 	" FROM unnest($1, $2, $3) WITH ORDINALITY AS k (order_id, line_no, claim_at, n)"
 	" JOIN @.rule_input AS i ON i.order_id = k.order_id AND i.line_no = k.line_no"
-	" LEFT JOIN @.priority_rule AS r ON (r.valid_from <= k.claim_at) IS NOT FALSE"
-	" AND (k.claim_at < r.valid_to) IS NOT FALSE"
-	" AND jsonb_path_match_tz(i.line, r.condition, '{}', true)"
-	" GROUP BY k.n, k.claim_at, i.priority ORDER BY k.n",
+	RULE_JOIN("k.claim_at") " GROUP BY k.n, k.claim_at, i.priority ORDER BY k.n",
 	3, {TEXTARRAYOID, INT8ARRAYOID, TIMESTAMPTZARRAYOID}
 };
 

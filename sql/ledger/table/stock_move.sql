@@ -6,7 +6,7 @@ CREATE TABLE stock_move (
 		'adjustment', 'transfer_out', 'transfer_in')),
 	item text COLLATE "C" NOT NULL,
 	location text COLLATE "C" NOT NULL,
-	quantity numeric NOT NULL CONSTRAINT stock_move_quantity_finite CHECK (quantity > '-Infinity' AND quantity < 'Infinity'),
+	quantity numeric NOT NULL CONSTRAINT stock_move_quantity_finite CHECK (quantity > -1e30 AND quantity < 1e30),
 	order_id text COLLATE "C",
 	line_no bigint,
 	moved_at timestamptz NOT NULL DEFAULT now() CONSTRAINT stock_move_moved_at_finite CHECK (isfinite(moved_at)),
