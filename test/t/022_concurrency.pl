@@ -156,7 +156,8 @@ sub attempt
 			next;
 		}
 		# What the others did in between can make it impossible.
-		if ($state =~ /^(23B01|23B02|23514)$/ || $reply->{constraint} eq 'stock_move_line_on_hold')
+		if ($state =~ /^(23B01|23B02|23514)$/ || $reply->{constraint} eq 'stock_move_line_on_hold'
+			|| ($state eq '23503' && $name eq 'cancel order'))    # no such order
 		{
 			$me->{refused}{"$name $state"}++;
 			return;
@@ -211,6 +212,8 @@ sub do_anything
 	my $order = known_order($me);
 	my $item = pick(@scarce);
 	my $chance = rand;
+	# An UPDATE locks rows as its scan finds them; in order only where it is one row.
+	my $these = "order_id = '$order'" . ($at_once ? ' AND line_no = ' . (1 + int rand 2) : '');
 	return place($me, 'place', 4, $at_once || rand() < 0.25, @scarce, 'limited') if $chance < 0.38;
 	return ('receive', 0, "SELECT * FROM receive('$item', " . (1 + int rand 20) . ');') if $chance < 0.50;
 	return ('receive several', 0, 'INSERT INTO stock_move (item, location, quantity) VALUES '
@@ -221,12 +224,13 @@ sub do_anything
 	  if $chance < 0.69;
 	return ('take back', 0, "INSERT INTO stock_move (kind, order_id, line_no, quantity) SELECT 'shipment_reversal', order_id, line_no, 1 FROM order_line WHERE order_id = '$order' AND shipped > 0 LIMIT 1;")
 	  if $chance < 0.71;
-	return ('cancel order', 0, "UPDATE order_line SET cancelled = quantity - shipped WHERE order_id = '$order' AND cancelled + shipped < quantity;") if $chance < 0.77;
+	return ('cancel order', 0, "SELECT * FROM cancel('$order');") if $chance < 0.74;
+	return ('cancel lines', 0, "UPDATE order_line SET cancelled = quantity - shipped WHERE $these AND cancelled + shipped < quantity;") if $chance < 0.77;
 	return ('cancel line', 0, "UPDATE order_line SET cancelled = cancelled + 1 WHERE order_id = '$order' AND line_no = 1 AND cancelled + shipped < quantity;") if $chance < 0.81;
-	return ('change quantity', 0, "UPDATE order_line SET quantity = greatest(quantity + " . (int(rand 5) - 2) . ", cancelled + shipped, 1) WHERE order_id = '$order';") if $chance < 0.84;
-	return ('hold or release', 0, "UPDATE order_line SET not_before = CASE WHEN on_hold THEN NULL ELSE 'infinity'::timestamptz END WHERE order_id = '$order' AND line_no <= 2;") if $chance < 0.86;
+	return ('change quantity', 0, "UPDATE order_line SET quantity = greatest(quantity + " . (int(rand 5) - 2) . ", cancelled + shipped, 1) WHERE $these;") if $chance < 0.84;
+	return ('hold or release', 0, "UPDATE order_line SET not_before = CASE WHEN on_hold THEN NULL ELSE 'infinity'::timestamptz END WHERE $these AND line_no <= 2;") if $chance < 0.86;
 	return ('move', 0, "UPDATE order_line SET location = CASE location WHEN 'main' THEN 'east' ELSE 'main' END WHERE order_id = '$order' AND line_no = 1 AND NOT on_hold;") if $chance < 0.875;
-	return ('rerank', 0, "UPDATE order_line SET customer = 'vip' WHERE order_id = '$order';") if $chance < 0.89;
+	return ('rerank', 0, "UPDATE order_line SET customer = 'vip' WHERE $these;") if $chance < 0.89;
 	return ('reprioritize', 0, "SELECT reprioritize('$item');") if $chance < 0.90;
 	return ('count', 0, "SELECT * FROM record_count('$item', " . int(rand 25) . ');') if $chance < 0.935;
 	return ('lose', 0, "INSERT INTO stock_move (kind, item, location, quantity) VALUES ('adjustment', '$item', 'main', -2);") if $chance < 0.955;
