@@ -23,10 +23,7 @@
 static void
 Run(const char *command)
 {
-	int			result = SPI_execute(command, false, 0);
-
-	if (result < 0)
-		elog(ERROR, "SPI_execute failed: %s", SPI_result_code_string(result));
+	SpiExpect(SPI_execute(command, false, 0));
 }
 
 static char *
@@ -115,8 +112,7 @@ CreateTriggers(const Ledger *ledger)
 	uint64		count;
 	char	  **commands;
 
-	if (SPI_execute_with_args(trigger_ddl, 1, argtypes, values, NULL, false, 0) != SPI_OK_SELECT)
-		elog(ERROR, "SPI_execute_with_args failed");
+	SpiExpect(SPI_execute_with_args(trigger_ddl, 1, argtypes, values, NULL, false, 0));
 	count = SPI_processed;
 	commands = palloc(sizeof(char *) * Max(count, 1));
 	for (uint64 i = 0; i < count; i++)
@@ -154,8 +150,7 @@ backorder_create_ledger(PG_FUNCTION_ARGS)
 	if (schema[0] == '\0')
 		ereport(ERROR,
 				(errcode(ERRCODE_INVALID_NAME), errmsg("a ledger needs a name")));
-	if (SPI_connect() != SPI_OK_CONNECT)
-		elog(ERROR, "SPI_connect failed");
+	SpiConnect();
 	guc_level = NewGUCNestLevel();
 	(void) set_config_option("search_path", "pg_catalog, pg_temp", PGC_USERSET, PGC_S_SESSION,
 							 GUC_ACTION_SAVE, true, 0, false);
@@ -289,15 +284,13 @@ RunCheck(Engine *engine, void *argument)
 
 	EngineConnect(engine);
 	UseSchema(engine->ledger.name);
-	if (SPI_execute_with_args(check_code, 1, oid_type, schema, NULL, true, 0) != SPI_OK_SELECT)
-		elog(ERROR, "SPI_execute_with_args failed");
+	SpiExpect(SPI_execute_with_args(check_code, 1, oid_type, schema, NULL, true, 0));
 	KeepRows(check);
 	script = Script("check");
 	PG_TRY();
 	{
 		/* planned for this item: one plan for all would not use the indexes */
-		if (SPI_execute_with_args(script, 1, text_type, item, check->item ? NULL : "n", true, 0) != SPI_OK_SELECT)
-			elog(ERROR, "SPI_execute_with_args failed");
+		SpiExpect(SPI_execute_with_args(script, 1, text_type, item, check->item ? NULL : "n", true, 0));
 	}
 	PG_CATCH();
 	{

@@ -104,6 +104,7 @@ extern bool EngineIsWriting(Oid schema);
 extern bool CallerMayRead(const Engine *engine, const char *table);
 extern void EngineConnect(Engine *engine);
 extern void EngineDisconnect(Engine *engine);
+pg_noreturn extern void EngineFoundDamage(const Ledger *ledger, const char *what);
 pg_noreturn extern void EngineObstructed(const char *table);
 extern Oid	RelationLedgerSchema(Relation rel, const char **table);
 
@@ -116,6 +117,8 @@ typedef struct LedgerQuery
 	Oid			argtypes[MAX_QUERY_ARGUMENTS];
 } LedgerQuery;
 
+extern void SpiConnect(void);
+extern void SpiExpect(int result);
 extern char *LedgerText(const Ledger *ledger, const char *query);
 extern SPIPlanPtr LedgerPlan(const Ledger *ledger, const LedgerQuery *query);
 extern uint64 EngineLockRows(Engine *engine, const LedgerQuery *query, Datum *values, const char *nulls);

@@ -59,10 +59,9 @@ FindUsedKeys(Datum lines, bool *used)
 	Oid			type = JSONBOID;
 	char		nulls = ' ';
 
-	if (SPI_execute_with_args("SELECT DISTINCT k FROM pg_catalog.jsonb_array_elements($1) AS e (line),"
+	SpiExpect(SPI_execute_with_args("SELECT DISTINCT k FROM pg_catalog.jsonb_array_elements($1) AS e (line),"
 							  " pg_catalog.jsonb_object_keys(e.line) AS k",
-							  1, &type, &lines, &nulls, true, 0) != SPI_OK_SELECT)
-		elog(ERROR, "SPI_execute_with_args failed");
+							  1, &type, &lines, &nulls, true, 0));
 	for (uint64 i = 0; i < SPI_processed; i++)
 	{
 		char	   *name = SPI_getvalue(SPI_tuptable->vals[i], SPI_tuptable->tupdesc, 1);
@@ -123,15 +122,13 @@ backorder_place_lines(PG_FUNCTION_ARGS)
 		nulls[i] = PG_ARGISNULL(i + 1) ? 'n' : ' ';
 		values[i] = PG_ARGISNULL(i + 1) ? (Datum) 0 : PG_GETARG_DATUM(i + 1);
 	}
-	if (SPI_connect() != SPI_OK_CONNECT)
-		elog(ERROR, "SPI_connect failed");
+	SpiConnect();
 	FindUsedKeys(values[1], used);
 	for (int i = 0; i < (int) lengthof(basket_keys); i++)
 		used[i] = used[i] || i < ALWAYS_NAMED ||
 			(basket_keys[i].parameter > 0 && nulls[basket_keys[i].parameter - 1] == ' ');
-	if (SPI_execute_with_args(BasketText(&ledger, used), BASKET_PARAMETERS, (Oid *) basket_types,
-							  values, nulls, false, 0) < 0)
-		elog(ERROR, "SPI_execute_with_args failed");
+	SpiExpect(SPI_execute_with_args(BasketText(&ledger, used), BASKET_PARAMETERS, (Oid *) basket_types,
+							  values, nulls, false, 0));
 	SPI_finish();
 	PG_RETURN_VOID();
 }

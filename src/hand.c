@@ -54,7 +54,7 @@ HandKey(Engine *engine, HandWork *work, StockKey *key)
 	if (work->location == NULL)
 	{
 		if (EngineExecute(engine, &query, NULL, NULL) != 1)
-			elog(ERROR, "ledger \"%s\" has no settings", engine->ledger.name);
+			EngineFoundDamage(&engine->ledger, "it has no settings");
 		work->location = ResultText(0, 1);
 	}
 	StockKeyInit(key, work->item, work->location);
@@ -428,10 +428,8 @@ CallerSeesLine(const Ledger *ledger, const LineLock *lock)
 	Datum		values[2] = {PointerGetDatum(lock->order_id), Int64GetDatum(lock->line_no)};
 	bool		found;
 
-	if (SPI_connect() != SPI_OK_CONNECT)
-		elog(ERROR, "SPI_connect failed");
-	if (SPI_execute_plan(LedgerPlan(ledger, &query), values, lock->all ? " n" : NULL, false, 1) < 0)
-		elog(ERROR, "SPI_execute_plan failed");
+	SpiConnect();
+	SpiExpect(SPI_execute_plan(LedgerPlan(ledger, &query), values, lock->all ? " n" : NULL, false, 1));
 	found = SPI_processed > 0;
 	SPI_finish();
 	return found;

@@ -267,8 +267,7 @@ static void
 ExecuteUtility(Engine *engine, const char *command)
 {
 	EngineConnect(engine);
-	if (SPI_execute(command, false, 0) < 0)
-		elog(ERROR, "SPI_execute failed");
+	SpiExpect(SPI_execute(command, false, 0));
 	MemoryContextSwitchTo(engine->memory);
 }
 

@@ -91,8 +91,7 @@ CountLinesSeen(Engine *engine, CommandId command, const Column *order_ids, const
 								  GetActiveSnapshot(), InvalidSnapshot, true, false, 0);
 	PopActiveSnapshot();
 	MemoryContextSwitchTo(engine->memory);
-	if (result < 0)
-		elog(ERROR, "SPI_execute_snapshot failed: %s", SPI_result_code_string(result));
+	SpiExpect(result);
 	return SPI_processed;
 }
 

@@ -40,6 +40,21 @@ CreatePlanTable(void)
 	plans = hash_create("backorder plans", 64, &ctl, HASH_ELEM | HASH_BLOBS | HASH_CONTEXT);
 }
 
+void
+SpiConnect(void)
+{
+	if (SPI_connect() != SPI_OK_CONNECT)
+		elog(ERROR, "SPI_connect failed");
+}
+
+/* Statements of ours fail by raising an error; a result below zero is a mistake of ours. */
+void
+SpiExpect(int result)
+{
+	if (result < 0)
+		elog(ERROR, "SPI failed: %s", SPI_result_code_string(result));
+}
+
 /* The text of a query, with the ledger's schema in place of each "@." */
 char *
 LedgerText(const Ledger *ledger, const char *query)
@@ -135,8 +150,7 @@ EngineConnect(Engine *engine)
 	engine->guc_level = NewGUCNestLevel();
 	(void) set_config_option("search_path", "pg_catalog, pg_temp", PGC_USERSET, PGC_S_SESSION,
 							 GUC_ACTION_SAVE, true, 0, false);
-	if (SPI_connect() != SPI_OK_CONNECT)
-		elog(ERROR, "SPI_connect failed");
+	SpiConnect();
 	engine->spi_connected = true;
 	MemoryContextSwitchTo(engine->memory);
 }
@@ -148,6 +162,16 @@ EngineDisconnect(Engine *engine)
 		return;
 	SPI_finish();
 	AtEOXact_GUC(false, engine->guc_level);
+}
+
+/* What the tables say cannot be: somebody has written them past the triggers. */
+void
+EngineFoundDamage(const Ledger *ledger, const char *what)
+{
+	ereport(ERROR,
+			(errcode(ERRCODE_DATA_CORRUPTED),
+			 errmsg("ledger \"%s\" is damaged: %s", ledger->name, what),
+			 errhint("backorder.check_ledger() shows what disagrees; backorder.rebuild_ledger() recomputes balances.")));
 }
 
 /* Fewer rows were written than the engine wrote: a trigger of the user's must have skipped some. */
@@ -180,8 +204,7 @@ Execute(Engine *engine, const LedgerQuery *query, Datum *values, const char *nul
 	}
 	result = SPI_execute_snapshot(plan, values, nulls, snapshot, crosscheck, false, true, 0);
 	MemoryContextSwitchTo(engine->memory);
-	if (result < 0)
-		elog(ERROR, "SPI_execute_snapshot failed: %s", SPI_result_code_string(result));
+	SpiExpect(result);
 	return SPI_processed;
 }
 

@@ -260,8 +260,7 @@ QueueFillLine(Engine *engine, const StockKey *key, text *order_id, int64 line_no
 	for (uint64 i = 0; i < rows && supply.current == 0; i++)
 		(void) FillRow(engine, key, &waiting[i], &supply, waiting[i].remaining, &changes);
 	if (supply.current == 0)
-		elog(ERROR, "order line \"%s\"/" INT64_FORMAT " does not wait for that many units",
-			 text_to_cstring(order_id), line_no);
+		EngineFoundDamage(&engine->ledger, "an order line does not wait for what it should");
 	ChangesWrite(engine, &write_fills, &changes);
 }
 

@@ -60,7 +60,7 @@ RuleRank(Engine *engine, Claim **claims, int count)
 	values[1] = ColumnArray(&line_nos);
 	values[2] = ColumnArray(&times);
 	if (RuleExecute(engine, &rank_claims, values) != (uint64) count)
-		elog(ERROR, "an order line was not found to be ranked");
+		EngineFoundDamage(&engine->ledger, "an order line that is to be ranked does not exist");
 	for (int i = 0; i < count; i++)
 	{
 		claims[i]->priority = ResultInt32(i, 1);

@@ -153,10 +153,7 @@ SameValue(const StatusRow *a, const StatusRow *b, int i)
 static void
 RunStatement(const Ledger *ledger, const LedgerQuery *query, StatusRow *row)
 {
-	int			result = SPI_execute_plan(LedgerPlan(ledger, query), row->values, row->nulls, false, 0);
-
-	if (result < 0)
-		elog(ERROR, "SPI_execute_plan failed: %s", SPI_result_code_string(result));
+	SpiExpect(SPI_execute_plan(LedgerPlan(ledger, query), row->values, row->nulls, false, 0));
 }
 
 /* The row of the view as it is now; NULL if the statement wrote none. */
@@ -174,8 +171,7 @@ ReadBack(const Ledger *ledger)
 		return NULL;
 	key[0] = PointerGetDatum(ResultText(0, 1));
 	key[1] = Int64GetDatum(ResultInt64(0, 2));
-	if (SPI_execute_plan(LedgerPlan(ledger, &query), key, NULL, false, 1) < 0)
-		elog(ERROR, "SPI_execute_plan failed");
+	SpiExpect(SPI_execute_plan(LedgerPlan(ledger, &query), key, NULL, false, 1));
 	return SPI_processed == 0 ? NULL : SPI_copytuple(SPI_tuptable->vals[0]);
 }
 
@@ -221,8 +217,7 @@ DeleteStatus(const Ledger *ledger, const StatusRow *row, HeapTuple old)
 	};
 	Datum		key[2] = {row->values[STATUS_ORDER_ID], row->values[STATUS_LINE_NO]};
 
-	if (SPI_execute_plan(LedgerPlan(ledger, &query), key, NULL, false, 0) < 0)
-		elog(ERROR, "SPI_execute_plan failed");
+	SpiExpect(SPI_execute_plan(LedgerPlan(ledger, &query), key, NULL, false, 0));
 	return SPI_processed == 0 ? NULL : old;
 }
 
@@ -246,8 +241,7 @@ backorder_order_line_status_write(PG_FUNCTION_ARGS)
 
 	FindColumns(trigger->tg_relation, status_shape, STATUS_COLUMNS, attnum);
 	ReadStatusRow(trigger->tg_trigtuple, desc, attnum, &before);
-	if (SPI_connect() != SPI_OK_CONNECT)
-		elog(ERROR, "SPI_connect failed");
+	SpiConnect();
 	if (TRIGGER_FIRED_BY_INSERT(trigger->tg_event))
 		result = InsertStatus(&ledger, &before);
 	else if (TRIGGER_FIRED_BY_UPDATE(trigger->tg_event))

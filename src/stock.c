@@ -405,7 +405,7 @@ StockShip(Engine *engine, const StockKey *key, Numeric quantity)
 	{
 		scan = SlotScan(stock, key);
 		if (!index_getnext_slot(scan, ForwardScanDirection, stock->table.slot))
-			elog(ERROR, "item \"%s\" has allocated units but no slots", text_to_cstring(key->item));
+			EngineFoundDamage(&engine->ledger, "allocated units are in no slot");
 		SlotWaitLock(stock);
 		index_endscan(scan);
 	}
