@@ -55,7 +55,8 @@ static const LedgerQuery read_lines = {
 #define CLOSED_AT(change) \
 	"closed_at = CASE WHEN b.remaining = " change ".quantity THEN greatest(" change ".at, b.opened_at," \
 	" CASE WHEN b.remaining < b.quantity THEN (SELECT max(j.happened_at) FROM @.journal AS j" \
-	" WHERE j.backorder_id = b.backorder_id AND j.kind IN ('filled', 'cancelled')) END) END,"
+	" WHERE j.order_id = b.order_id AND j.line_no = b.line_no AND j.backorder_id = b.backorder_id" \
+	" AND j.kind IN ('filled', 'cancelled')) END) END,"
 
 static const LedgerQuery write_fills = {
 	"UPDATE @.backorder AS b SET remaining = b.remaining - f.quantity,"

@@ -49,7 +49,7 @@ for kind in row_trigger statement_trigger; do
 	make_baseline "same_$kind" "$kind" same_extension
 	make_items "same_$kind" 1 12
 done
-random_workload 1 "$(size 4000)" >workload.sql
+random_workload 1 "$(size 2500)" >workload.sql
 for kind in extension row_trigger statement_trigger; do
 	in_schema "same_$kind" <workload.sql | sql
 	tick

@@ -1,18 +1,15 @@
 # a receipt filling 10,000 of 500,000 waiting lines
 
-# waiting LEDGER ITEM COUNT: tops up what waits for an item to so many lines of one unit.
-waiting() {
-	local have
-	have=$(sql -c "SELECT count(*) FROM $1.backorder WHERE item = '$2' AND closed_at IS NULL")
-	waiting_batch=$((${waiting_batch:-0} + 1))
-	(( have >= $3 )) || sql -c "INSERT INTO $1.order_line (order_id, line_no, item, quantity, customer)
-		SELECT 'w$BASHPID-$waiting_batch-' || n / 3, n % 3, '$2', 1, 'c' || n % 1000 FROM generate_series(1, $(($3 - have))) AS n"
+# wait_more LEDGER ITEM COUNT: so many more lines of one unit that wait for an item.
+wait_more() {
+	sql -c "INSERT INTO $1.order_line (order_id, line_no, item, quantity, customer)
+		SELECT 'w$BASHPID-$EPOCHREALTIME-' || n / 3, n % 3, '$2', 1, 'c' || n % 1000 FROM generate_series(1, $3) AS n"
 }
 
 fill=$(size 10000)
 make_ledger queue_extension
 make_items queue_extension 1 10
-waiting queue_extension 1 "$(size 500000)"
+wait_more queue_extension 1 "$(size 500000)"
 for kind in row_trigger statement_trigger; do
 	make_baseline "queue_$kind" "$kind" queue_extension
 	copy_state queue_extension "queue_$kind"

@@ -23,6 +23,5 @@ CREATE TABLE journal (
 	transaction_id xid8 NOT NULL DEFAULT pg_current_xact_id()
 );
 CREATE INDEX journal_line ON journal (order_id, line_no);
-CREATE INDEX journal_backorder ON journal (backorder_id) WHERE backorder_id IS NOT NULL;
 CREATE INDEX journal_move ON journal (move_id) WHERE move_id IS NOT NULL;
 CREATE INDEX journal_recorded_at ON journal USING brin (recorded_at);

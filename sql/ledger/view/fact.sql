@@ -144,7 +144,7 @@ SELECT
 	coalesce((
 		SELECT sum(j.quantity * extract(epoch FROM j.happened_at - b.opened_at))
 		FROM journal AS j
-		WHERE j.backorder_id = b.backorder_id AND j.kind = 'filled'
+		WHERE j.order_id = b.order_id AND j.line_no = b.line_no AND j.backorder_id = b.backorder_id AND j.kind = 'filled'
 	), 0) / 86400 AS unit_days
 FROM backorder AS b
 JOIN order_line AS l ON l.order_id = b.order_id AND l.line_no = b.line_no
