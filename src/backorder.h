@@ -51,7 +51,6 @@ typedef struct Column
 
 extern void ColumnInit(Column *column, Oid type);
 extern void ColumnAdd(Column *column, Datum value);
-extern void ColumnAddNull(Column *column);
 extern void ColumnAddOrNull(Column *column, Datum value, bool isnull);
 extern Datum ColumnArray(const Column *column);
 extern void ColumnReset(Column *column);
@@ -200,7 +199,6 @@ typedef struct Policy
 extern bool PolicyOfItem(Engine *engine, text *item, Policy *policy);
 extern void PolicyOfKey(Engine *engine, const StockKey *key, const char *table, Policy *policy);
 extern void PolicyRelease(Engine *engine);
-extern bool LocationExists(Engine *engine, text *location);
 extern OnShort OnShortFromText(const text *value);
 
 /* key.c: a row of a ledger table by its primary key, without SPI */

@@ -49,12 +49,6 @@ ColumnAdd(Column *column, Datum value)
 	ColumnAddOrNull(column, value, false);
 }
 
-void
-ColumnAddNull(Column *column)
-{
-	ColumnAddOrNull(column, (Datum) 0, true);
-}
-
 /* The column as a one-dimensional array. */
 Datum
 ColumnArray(const Column *column)

@@ -22,7 +22,6 @@ typedef struct EditGroup
 	int			given_count;
 	Column		rank_order_ids;
 	Column		rank_line_nos;
-	struct EditGroup *next;
 } EditGroup;
 
 typedef struct EditStatement
@@ -30,7 +29,6 @@ typedef struct EditStatement
 	TriggerData *trigger;
 	Edit	  **edits;
 	int			count;
-	EditGroup  *groups;
 	int			group_count;
 	Claim	  **claims;
 	int			claim_count;

@@ -75,7 +75,7 @@ PolicyOfItem(Engine *engine, text *item, Policy *policy)
 	return true;
 }
 
-bool
+static bool
 LocationExists(Engine *engine, text *location)
 {
 	bool		exists = KeyExists(engine, &engine->locations, &engine->locations_open, "location", location);
