@@ -30,7 +30,7 @@ for step in "${steps[@]}"; do
 		SELECT 'g' || lpad((n / 3)::text, 9, '0'), n % 3,
 			CASE WHEN n % 20 = 0 THEN 1000001 WHEN n % 20 = 10 THEN 1000002 + n % 7 ELSE 1 + n * 7919 % $items END, 1, 'c' || n / 3 % 1000,
 			timestamptz '2025-01-01' + n * interval '1 second'
-		FROM generate_series($((have + 1)), $lines) AS n"
+		FROM generate_series($((have + 1)), $lines::bigint) AS n"
 	have=$lines
 	settle
 	tick

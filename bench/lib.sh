@@ -156,10 +156,9 @@ transactions() {
 
 # Samples how many clients wait for a lock, until stopped.
 start_sampling() {
-	printf "SELECT count(*) FILTER (WHERE wait_event_type = 'Lock') FROM pg_stat_activity WHERE application_name = 'pgbench' \\\\watch 0.05\n" |
-		sql >waiting.out 2>/dev/null &
+	printf "SELECT count(*) FILTER (WHERE wait_event_type = 'Lock') FROM pg_stat_activity WHERE application_name = 'pgbench' \\\\watch 0.1\n" >waiting.sql
+	psql -X -q -At -f waiting.sql >waiting.out 2>/dev/null &
 	sampler=$!
-	background+=("$sampler")
 }
 stop_sampling() {
 	kill "$sampler" 2>/dev/null || true

@@ -10,7 +10,7 @@ sql -c "INSERT INTO kpi_extension.stock_move (item, location, quantity, moved_at
 for part in 0 1 2 3 4; do
 	sql -c "INSERT INTO kpi_extension.order_line (order_id, line_no, item, quantity, customer, placed_at)
 		SELECT lpad((n / 3)::text, 9, '0'), n % 3, 1 + (n * 7919 % 10007) % $items, 1 + n % 5, 'c' || n / 3 % 5000, timestamptz '2023-01-01' + n / 3 * (interval '730 days' / ($lines / 3))
-		FROM generate_series($part * $lines / 5 + 1, ($part + 1) * $lines / 5) AS n"
+		FROM generate_series($part * $lines / 5 + 1, ($part + 1) * $lines / 5::bigint) AS n"
 	sql -c "INSERT INTO kpi_extension.stock_move (item, location, quantity, moved_at)
 		SELECT item, 'main', ceil(sum(remaining) / 2), max(opened_at) + interval '9 days' FROM kpi_extension.backorder WHERE closed_at IS NULL GROUP BY item ORDER BY item"
 	tick

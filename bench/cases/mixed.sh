@@ -36,8 +36,6 @@ settle
 
 mixed() {
 	local seconds=$((seconds * 2))
-	# a day of a minute in all
-	[[ $1 != extension ]] || seconds=$((seconds * 3))
 	start_sampling
 	transactions "mixed_$1" 16 -D "round=$2" -D n=0 -D "items=$items" order.pgb@90 ship.pgb@5 receive.pgb@3 cancel.pgb@2
 	note "$1 waiting" "$2" "$(stop_sampling)"
