@@ -339,13 +339,14 @@ typedef struct Claim
  * valid when the turn began.  A priority beyond integer is as high as there is.
  */
 #define RULE_COLUMNS(claim_at) \
-	"least(greatest(coalesce(max(r.priority), 0)::bigint + i.priority, -2147483648), 2147483647)::integer" \
-	" AS priority, " claim_at " - coalesce(sum(r.head_start), '0') AS rank_at," \
-	" coalesce(array_agg(r.name ORDER BY r.name) FILTER (WHERE r.name IS NOT NULL), '{}') AS rules"
+	"least(greatest(coalesce(r.priority, 0)::bigint + i.priority, -2147483648), 2147483647)::integer" \
+	" AS priority, " claim_at " - coalesce(r.head_start, '0') AS rank_at," \
+	" coalesce(r.rules, '{}') AS rules"
 #define RULE_JOIN(claim_at) \
-	" LEFT JOIN @.priority_rule AS r ON (r.valid_from <= " claim_at ") IS NOT FALSE" \
-	" AND (" claim_at " < r.valid_to) IS NOT FALSE" \
-	" AND jsonb_path_match_tz(i.line, r.condition, '{}', true)"
+	" CROSS JOIN LATERAL (SELECT max(p.priority) AS priority, sum(p.head_start) AS head_start," \
+	" array_agg(p.name ORDER BY p.name) AS rules FROM @.priority_rule AS p" \
+	" WHERE (p.valid_from <= " claim_at ") IS NOT FALSE AND (" claim_at " < p.valid_to) IS NOT FALSE" \
+	" AND jsonb_path_match_tz(i.line, p.condition, '{}', true)) AS r"
 
 extern uint64 RuleExecute(Engine *engine, const LedgerQuery *query, Datum *values);
 extern void RuleRank(Engine *engine, Claim **claims, int count);

@@ -200,7 +200,7 @@ AnyToRerank(Engine *engine, EditGroup *group)
 	static const LedgerQuery query = {
 		"SELECT FROM unnest($3, $4) AS k (order_id, line_no)"
 		" JOIN @.backorder AS b ON b.order_id = k.order_id AND b.line_no = k.line_no"
-		" WHERE b.item = $1 AND b.location = $2 AND b.closed_at IS NULL LIMIT 1",
+		" WHERE (b.item, b.location) IS NOT DISTINCT FROM ($1, $2) AND b.remaining > 0 LIMIT 1",
 		4, {TEXTOID, TEXTOID, TEXTARRAYOID, INT8ARRAYOID}
 	};
 	Datum		values[4] = {PointerGetDatum(group->key.item), PointerGetDatum(group->key.location)};

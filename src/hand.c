@@ -257,8 +257,9 @@ typedef struct Reallocation
 static const LedgerQuery lock_sides = {
 	"SELECT l.order_id, l.line_no, l.item, l.location, l.quantity - l.cancelled - l.shipped, l.firm,"
 	" l.on_hold, coalesce(l.entered_at, greatest(l.placed_at, l.not_before))"
-	" FROM @.order_line AS l WHERE (l.order_id = $1 AND l.line_no = $2) OR (l.order_id = $3 AND l.line_no = $4)"
-	" ORDER BY l.order_id, l.line_no FOR NO KEY UPDATE",
+	" FROM (VALUES ($1, $2), ($3, $4)) AS k (order_id, line_no)"
+	" JOIN @.order_line AS l ON l.order_id = k.order_id AND l.line_no = k.line_no"
+	" ORDER BY l.order_id, l.line_no FOR NO KEY UPDATE OF l",
 	4, {TEXTOID, INT8OID, TEXTOID, INT8OID}
 };
 

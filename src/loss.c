@@ -28,10 +28,11 @@ static const LedgerQuery read_holders = {
 /* what the lines have that nobody else is writing now, newest version */
 static const LedgerQuery lock_holders = {
 	"SELECT k.n::integer, l.quantity - l.cancelled - l.shipped - (SELECT coalesce(sum(b.remaining), 0)"
-	" FROM @.backorder AS b WHERE b.order_id = l.order_id AND b.line_no = l.line_no AND b.closed_at IS NULL),"
+	" FROM @.backorder AS b WHERE b.order_id = l.order_id AND b.line_no = l.line_no AND b.remaining > 0),"
 	" l.firm FROM unnest($3, $4) WITH ORDINALITY AS k (order_id, line_no, n)"
 	" JOIN @.order_line AS l ON l.order_id = k.order_id AND l.line_no = k.line_no"
-	" WHERE l.item = $1 AND l.location = $2 AND NOT l.on_hold FOR NO KEY UPDATE OF l SKIP LOCKED",
+	" WHERE (l.item, l.location) IS NOT DISTINCT FROM ($1, $2) AND NOT l.on_hold"
+	" FOR NO KEY UPDATE OF l SKIP LOCKED",
 	4, {TEXTOID, TEXTOID, TEXTARRAYOID, INT8ARRAYOID}
 };
 

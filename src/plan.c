@@ -80,13 +80,15 @@ LedgerText(const Ledger *ledger, const char *query)
  * size of the tables was when it was first needed: a ledger begins empty, and a
  * plan made for empty tables would read them whole for the rest of the session.
  * Each of our statements reads few rows by a key, or the front of the queue in
- * its order.
+ * its order.  Those that go by the key of a line compare item and location with
+ * IS NOT DISTINCT FROM and ask for remaining > 0, which no index serves: going
+ * through the queue, or all lines of an item, must not look cheap while they are few.
  */
 static void
 PlanByIndex(SPIPlanPtr plan)
 {
 	static const char *const off[] = {
-		"enable_seqscan", "enable_hashjoin", "enable_mergejoin", "enable_bitmapscan", "enable_sort", "jit"
+		"enable_seqscan", "enable_hashjoin", "enable_mergejoin", "enable_bitmapscan", "jit"
 	};
 	int			level = NewGUCNestLevel();
 	CachedPlan *cached;

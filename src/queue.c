@@ -36,8 +36,8 @@ static const LedgerQuery read_front = {
 
 static const LedgerQuery read_line = {
 	WAITING_COLUMNS " FROM @.backorder AS b"
-	" WHERE b.order_id = $3 AND b.line_no = $4 AND b.item = $1 AND b.location = $2"
-	" AND b.closed_at IS NULL ORDER BY b.priority DESC, b.rank_at, b.backorder_id",
+	" WHERE b.order_id = $3 AND b.line_no = $4 AND (b.item, b.location) IS NOT DISTINCT FROM ($1, $2)"
+	" AND b.remaining > 0 ORDER BY b.priority DESC, b.rank_at, b.backorder_id",
 	4, {TEXTOID, TEXTOID, TEXTOID, INT8OID}
 };
 
@@ -46,7 +46,7 @@ static const LedgerQuery read_lines = {
 	WAITING_COLUMNS ", k.n::integer"
 	" FROM unnest($3, $4) WITH ORDINALITY AS k (order_id, line_no, n)"
 	" JOIN @.backorder AS b ON b.order_id = k.order_id AND b.line_no = k.line_no"
-	" WHERE b.item = $1 AND b.location = $2 AND b.closed_at IS NULL"
+	" WHERE (b.item, b.location) IS NOT DISTINCT FROM ($1, $2) AND b.remaining > 0"
 	" ORDER BY k.n, b.backorder_id DESC",
 	4, {TEXTOID, TEXTOID, TEXTARRAYOID, INT8ARRAYOID}
 };
@@ -458,8 +458,7 @@ static const LedgerQuery rerank = {
 	" JOIN @.backorder AS b ON b.order_id = k.order_id AND b.line_no = k.line_no"
 	" JOIN @.rule_input AS i ON i.order_id = b.order_id AND i.line_no = b.line_no"
 	RULE_JOIN("b.claim_at")
-	" WHERE b.item = $1 AND b.location = $2 AND b.closed_at IS NULL"
-	" GROUP BY b.backorder_id, i.priority)"
+	" WHERE (b.item, b.location) IS NOT DISTINCT FROM ($1, $2) AND b.remaining > 0)"
 	" UPDATE @.backorder AS b SET priority = n.priority, rank_at = n.rank_at, rules = n.rules"
 	" FROM ranked AS n WHERE b.backorder_id = n.backorder_id"
 	" AND (b.priority, b.rank_at, b.rules) IS DISTINCT FROM (n.priority, n.rank_at, n.rules)"

@@ -16,7 +16,7 @@ static const LedgerQuery rank_claims = {
 	"SELECT " RULE_COLUMNS("k.claim_at")
 	" FROM unnest($1, $2, $3) WITH ORDINALITY AS k (order_id, line_no, claim_at, n)"
 	" JOIN @.rule_input AS i ON i.order_id = k.order_id AND i.line_no = k.line_no"
-	RULE_JOIN("k.claim_at") " GROUP BY k.n, k.claim_at, i.priority ORDER BY k.n",
+	RULE_JOIN("k.claim_at") " ORDER BY k.n",
 	3, {TEXTARRAYOID, INT8ARRAYOID, TIMESTAMPTZARRAYOID}
 };
 

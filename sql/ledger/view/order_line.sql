@@ -1,7 +1,8 @@
 /*
  * The state of each order line.  LATERAL, so that looking up lines by key costs
  * index lookups whatever else is in the query; an application reads this view
- * after each INSERT.
+ * after each INSERT.  What a line waits for is asked as remaining > 0, which the
+ * index of the queue does not serve.
  */
 CREATE OR REPLACE VIEW order_line_status WITH (security_invoker = true) AS
 SELECT
@@ -55,7 +56,7 @@ FROM order_line AS l
 LEFT JOIN LATERAL (
 	SELECT sum(w.remaining) AS waiting
 	FROM backorder AS w
-	WHERE w.order_id = l.order_id AND w.line_no = l.line_no AND w.closed_at IS NULL
+	WHERE w.order_id = l.order_id AND w.line_no = l.line_no AND w.remaining > 0
 ) AS b ON true
 LEFT JOIN item AS i ON i.item = l.item;
 
@@ -101,7 +102,7 @@ SELECT
 	l.firm,
 	NOT EXISTS (
 		SELECT FROM backorder AS o
-		WHERE o.order_id = l.order_id AND o.closed_at IS NULL
+		WHERE o.order_id = l.order_id AND o.remaining > 0
 	) AS order_ready,
 	l.priority,
 	l.required_by,
@@ -111,7 +112,7 @@ FROM order_line AS l
 LEFT JOIN LATERAL (
 	SELECT sum(w.remaining) AS waiting
 	FROM backorder AS w
-	WHERE w.order_id = l.order_id AND w.line_no = l.line_no AND w.closed_at IS NULL
+	WHERE w.order_id = l.order_id AND w.line_no = l.line_no AND w.remaining > 0
 ) AS b ON true
 WHERE l.cancelled + l.shipped < l.quantity
 	AND NOT l.on_hold
