@@ -171,7 +171,7 @@ void
 EngineFoundDamage(const Ledger *ledger, const char *what)
 {
 	ereport(ERROR,
-			(errcode(ERRCODE_DATA_CORRUPTED),
+			(errcode(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE),
 			 errmsg("ledger \"%s\" is damaged: %s", ledger->name, what),
 			 errhint("backorder.check_ledger() shows what disagrees; backorder.rebuild_ledger() recomputes balances.")));
 }
