@@ -21,7 +21,7 @@ watched() {
 		sleep 0.02
 		pid=$(sql -c "SELECT pid FROM pg_stat_activity WHERE application_name = '$program' AND pid <> pg_backend_pid()" | head -n 1)
 	done
-	memory_of "$pid" >memory.out
+	memory_of "$pid" >memory.out || true
 	wait "$child" || { head -n 20 pgbench.out >&2; die "$name: the watched session failed"; }
 }
 
@@ -79,21 +79,21 @@ fact "memory of a receipt filling $(size 500000)" "$(median_of "fill $(size 5000
 note "short $(size 500000)" 1 "$(statement "INSERT INTO memory_extension.order_line (order_id, line_no, item, quantity) SELECT 'short' || n, 1, '1000001', 1 FROM generate_series(1, $(size 500000)) AS n;")"
 report "memory of placing $(size 500000) short lines" "short $(size 500000)" MB
 
-# One session, twenty statements in each round trip.
+# One session, fifty statements in each round trip.
 {
-	printf '\\set n :n + 20\n\\startpipeline\n'
-	for k in $(seq 1 16); do
+	printf '\\set n :n + 50\n\\startpipeline\n'
+	for k in $(seq 1 46); do
 		printf '\\set o 1000000000000 + :n + %s\n\\set item random(1, :items)\nINSERT INTO ledger.order_line (order_id, line_no, item, quantity) VALUES (:o, 1, :item, 1);\n' "$k"
 	done
 	printf 'UPDATE ledger.order_line SET cancelled = 1 WHERE order_id = :o AND line_no = 1;\n'
-	for k in 17 18; do
+	for k in 47 48; do
 		printf '\\set o 1000000000000 + :n + %s\nINSERT INTO ledger.order_line (order_id, line_no, item, quantity) VALUES (:o, 1, 1000002, 1);\n' "$k"
 	done
 	printf '%s\n' "INSERT INTO ledger.stock_move (item, location, quantity) VALUES (1000002, 'main', 2);" '\endpipeline'
 } >session.pgb
 in_schema memory_extension <session.pgb >memory_session.pgb
 statements=$(size 1000000)
-watched pgbench with_output pgbench.out pgbench -n -M prepared -c 1 -t "$((statements / 20))" -D n=0 -D "items=$items" -f memory_session.pgb
+watched pgbench with_output pgbench.out pgbench -n -M prepared -c 1 -t "$((statements / 50))" -D n=0 -D "items=$items" -f memory_session.pgb
 note "session" 1 "$(awk '{ v[NR] = $1 } END { printf "%.2f", (v[NR - 1] - v[int(NR / 5) + 1]) / 1024 }' memory.out)"
 report "memory gained by the last 80 % of $statements statements" session MB
 fact "the same" "$(median_of session)" MB "<= 1"
