@@ -304,7 +304,7 @@ disagreement AS (
 		/* backorder of journal: what happens to a backorder names it, and what happens to allocated units names none */
 		SELECT 'backorder of journal', CASE WHEN j.backorder_id IS NULL THEN 'a backorder' ELSE 'none' END,
 			concat_ws(' ', j.kind, 'backorder ' || j.backorder_id, 'in row', j.journal_id)
-		WHERE (j.backorder_id IS NOT NULL) <> (j.kind IN ('backordered', 'filled', 'cancelled', 'reranked'))
+		WHERE (j.backorder_id IS NOT NULL) <> (j.kind IN ('backordered', 'filled', 'cancelled', 'reranked', 'promised'))
 		UNION ALL
 		/* move of journal: what is shipped or taken back names the move */
 		SELECT 'move of journal', 'a move', concat_ws(' ', j.kind, 'in row', j.journal_id)

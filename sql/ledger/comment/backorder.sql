@@ -15,3 +15,6 @@ COMMENT ON COLUMN backorder.rules IS 'Names of the rules that ranked it.';
 COMMENT ON COLUMN backorder.opened_at IS 'When the episode opened.';
 COMMENT ON COLUMN backorder.closed_at IS 'When nothing remained; NULL while open.';
 COMMENT ON COLUMN backorder.outcome IS 'How it ended: filled, cancelled (nothing was filled) or partly filled; NULL while open.';
+COMMENT ON COLUMN backorder.promised_at IS 'When the customer was told that the units come; NULL: no date was told.';
+COMMENT ON COLUMN backorder.promise_basis IS 'What the promise rests on: stock, inbound, lead time (an estimate), unknown (the date, where there is one, is the earliest possible).';
+COMMENT ON COLUMN backorder.first_promised_at IS 'The first date that was told; it never changes.';

@@ -7,4 +7,5 @@ COMMENT ON COLUMN item.lead_time IS 'Usual time from ordering the item at its su
 COMMENT ON COLUMN item.on_short IS 'What happens to the short part of a line that does not say so itself: backorder (it waits), cancel (flagged, and cancelled at entry), refuse (the order fails).';
 COMMENT ON COLUMN item.backorder_limit IS 'Most stock units that may wait at one location; an order that would exceed it fails. NULL: no limit.';
 COMMENT ON COLUMN item.auto_allocate IS 'True: stock that arrives goes to waiting lines at once. False: it becomes available and is given out by hand, by allocate().';
+COMMENT ON COLUMN item.promise_tolerance IS 'A promised date stays as it is while the date expected differs from it by no more than this.';
 COMMENT ON COLUMN item.attributes IS 'JSON object of whatever else is worth keeping about the item.';

@@ -16,6 +16,9 @@ CREATE TABLE backorder (
 	opened_at timestamptz NOT NULL,
 	closed_at timestamptz,
 	outcome text CONSTRAINT backorder_outcome_known CHECK (outcome IN ('filled', 'cancelled', 'partly filled')),
+	promised_at timestamptz,
+	promise_basis text CONSTRAINT backorder_promise_basis_known CHECK (promise_basis IN ('stock', 'inbound', 'lead time', 'unknown')),
+	first_promised_at timestamptz,
 	CONSTRAINT backorder_sum CHECK (remaining >= 0 AND remaining + cancelled <= quantity),
 	CONSTRAINT backorder_closed CHECK ((closed_at IS NULL) = (remaining > 0) AND (outcome IS NULL) = (remaining > 0))
 ) WITH (fillfactor = 80);

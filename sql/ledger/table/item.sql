@@ -8,5 +8,6 @@ CREATE TABLE item (
 	on_short text NOT NULL DEFAULT 'backorder' CONSTRAINT item_on_short_known CHECK (on_short IN ('backorder', 'cancel', 'refuse')),
 	backorder_limit numeric CONSTRAINT item_backorder_limit_not_negative CHECK (backorder_limit >= 0 AND backorder_limit < 'Infinity'),
 	auto_allocate boolean NOT NULL DEFAULT true,
+	promise_tolerance interval NOT NULL DEFAULT '0' CONSTRAINT item_promise_tolerance_not_negative CHECK (promise_tolerance >= '0'),
 	attributes jsonb NOT NULL DEFAULT '{}' CONSTRAINT item_attributes_object CHECK (jsonb_typeof(attributes) = 'object')
 );

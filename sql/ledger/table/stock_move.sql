@@ -9,6 +9,7 @@ CREATE TABLE stock_move (
 	quantity numeric NOT NULL CONSTRAINT stock_move_quantity_finite CHECK (quantity > -1e30 AND quantity < 1e30),
 	order_id text COLLATE "C",
 	line_no bigint,
+	inbound_id bigint CONSTRAINT stock_move_inbound_is_received CHECK (inbound_id IS NULL OR kind = 'receipt'),
 	moved_at timestamptz NOT NULL DEFAULT now() CONSTRAINT stock_move_moved_at_finite CHECK (isfinite(moved_at)),
 	reference text,
 	idempotency_key text COLLATE "C" CONSTRAINT stock_move_idempotency_key UNIQUE,
@@ -21,3 +22,4 @@ CREATE TABLE stock_move (
 );
 CREATE INDEX stock_move_item ON stock_move (item, location, move_id);
 CREATE INDEX stock_move_line ON stock_move (order_id, line_no) WHERE order_id IS NOT NULL;
+CREATE INDEX stock_move_inbound ON stock_move (inbound_id) WHERE inbound_id IS NOT NULL;

@@ -121,9 +121,9 @@ SELECT
 	n.expected_at AS next_inbound_at,
 	n.units AS next_inbound_units,
 	coalesce((
-		SELECT sum(t.quantity - t.received)
+		SELECT sum(t.quantity - t.cancelled - t.received)
 		FROM inbound AS t
-		WHERE t.item = s.item AND t.location = s.location AND t.received < t.quantity
+		WHERE t.item = s.item AND t.location = s.location AND t.received + t.cancelled < t.quantity
 	), 0) AS inbound_units
 FROM (
 	SELECT
@@ -143,9 +143,9 @@ FROM (
 ) AS s
 LEFT JOIN item AS i ON i.item = s.item
 LEFT JOIN LATERAL (
-	SELECT t.expected_at, sum(t.quantity - t.received) AS units
+	SELECT t.expected_at, sum(t.quantity - t.cancelled - t.received) AS units
 	FROM inbound AS t
-	WHERE t.item = s.item AND t.location = s.location AND t.received < t.quantity AND t.expected_at IS NOT NULL
+	WHERE t.item = s.item AND t.location = s.location AND t.received + t.cancelled < t.quantity AND t.expected_at IS NOT NULL
 	GROUP BY t.expected_at
 	ORDER BY t.expected_at
 	LIMIT 1

@@ -21,9 +21,9 @@ FROM (
 	FROM backorder
 	WHERE closed_at IS NULL
 	UNION ALL
-	SELECT item, location, 0, 0, 0, quantity - received, expected_at
+	SELECT item, location, 0, 0, 0, quantity - cancelled - received, expected_at
 	FROM inbound
-	WHERE received < quantity
+	WHERE received + cancelled < quantity
 ) AS part
 GROUP BY item, location;
 
