@@ -97,6 +97,9 @@ COMMENT ON FUNCTION backorder.priority_rule_check() IS 'Trigger function: the co
 CREATE FUNCTION backorder.ledger_update() RETURNS trigger
 	LANGUAGE c AS 'MODULE_PATHNAME', 'backorder_ledger_update';
 COMMENT ON FUNCTION backorder.ledger_update() IS 'Trigger function: applies changed settings of a ledger.';
+CREATE FUNCTION backorder.journal_horizon() RETURNS trigger
+	LANGUAGE c AS 'MODULE_PATHNAME', 'backorder_journal_horizon';
+COMMENT ON FUNCTION backorder.journal_horizon() IS 'Trigger function: notes in a journal row from which transaction on numbers are above its own.';
 CREATE FUNCTION backorder.refuse_write() RETURNS trigger
 	LANGUAGE c AS 'MODULE_PATHNAME', 'backorder_refuse_write';
 COMMENT ON FUNCTION backorder.refuse_write() IS 'Trigger function: refuses to write what only the engine writes, and to change history.';
@@ -125,6 +128,7 @@ CREATE VIEW backorder.required_trigger (table_name, trigger_name, event, options
 	('ledger', 'backorder_refuse', 'BEFORE INSERT OR DELETE OR TRUNCATE', 'FOR EACH STATEMENT', 'refuse_write', 'A ledger has one row of settings.'),
 	('stock_slot', 'backorder_refuse', 'BEFORE INSERT OR UPDATE OR DELETE OR TRUNCATE', 'FOR EACH STATEMENT', 'refuse_write', 'Written by the engine alone.'),
 	('backorder', 'backorder_refuse', 'BEFORE INSERT OR UPDATE OR DELETE OR TRUNCATE', 'FOR EACH STATEMENT', 'refuse_write', 'Written by the engine alone.'),
+	('journal', 'backorder_horizon', 'BEFORE INSERT', 'FOR EACH ROW', 'journal_horizon', 'Lets readers of the journal skip nothing.'),
 	('journal', 'backorder_refuse', 'BEFORE INSERT OR UPDATE OR DELETE OR TRUNCATE', 'FOR EACH STATEMENT', 'refuse_write', 'Written by the engine alone.');
 COMMENT ON VIEW backorder.required_trigger IS 'The triggers of a ledger: on which table, when, and which function of the extension they call.';
 COMMENT ON COLUMN backorder.required_trigger.table_name IS 'Table or view of a ledger.';
@@ -162,6 +166,10 @@ CREATE FUNCTION backorder.place_lines(relation regclass, order_id text, lines js
 	AS 'MODULE_PATHNAME', 'backorder_place_lines';
 COMMENT ON FUNCTION backorder.place_lines(regclass, text, jsonb, text, jsonb, timestamptz, timestamptz, text) IS
 	'Inserts the lines of an order in one statement, as the caller, naming only the columns that are given.';
+CREATE FUNCTION backorder.next_transaction_id() RETURNS xid8
+	LANGUAGE c STABLE PARALLEL RESTRICTED
+	AS 'MODULE_PATHNAME', 'backorder_next_transaction_id';
+COMMENT ON FUNCTION backorder.next_transaction_id() IS 'The number that the next transaction of this server gets, as far as it knows; also on a standby.';
 CREATE FUNCTION backorder.check_transfer(from_location text, to_location text, quantity numeric) RETURNS void
 	LANGUAGE c
 	AS 'MODULE_PATHNAME', 'backorder_check_transfer';

@@ -8,7 +8,7 @@
  *	  ledger, plan, trigger		which ledger, with which plans, called how
  *	  gate, key, policy, stock	the lock, and the balance behind it
  *	  rule, queue, place, loss	who waits, who gets, who loses
- *	  pending, line, fact, journal	order lines and what is written about them
+ *	  pending, line, fact, journal, outbox	order lines, what is written about them, who hears of it
  *	  engine, work				acting as the owner; groups of work, in lock order
  *	  order, intent, edit, move, flow	the triggers on orders and stock
  *	  master, guard, status		the other triggers
@@ -35,6 +35,10 @@ _PG_init(void)
 							"Parts in which the balance of an item at a location is kept at the most.",
 							"More parts let more orders of one item run side by side.",
 							&max_slots, 16, 1, 256, PGC_USERSET, 0, NULL, NULL, NULL);
+	DefineCustomBoolVariable("backorder.notify",
+							 "Sends a notification on channel \"backorder\" for each item that the journal tells of.",
+							 "Transactions that notify commit one at a time.",
+							 &notify, false, PGC_USERSET, 0, NULL, NULL, NULL);
 	MarkGUCPrefixReserved("backorder");
 	PendingInit();
 }

@@ -88,6 +88,7 @@ typedef struct Engine
 	struct Stock *stock;
 	struct Journal *journal;
 	struct LineFacts *facts;
+	struct Notifications *notifications;
 	struct Engine *outer;
 } Engine;
 
@@ -288,6 +289,12 @@ typedef struct Fact
 extern void FactInit(Fact *fact, text *order_id, int64 line_no);
 extern void FactAdd(Engine *engine, const Fact *fact);
 extern void FactFlush(Engine *engine);
+
+/* outbox.c: telling other programs */
+struct Entry;
+extern bool notify;
+extern void NotifyAdd(Engine *engine, const struct Entry *entry);
+extern void NotifyFlush(Engine *engine);
 
 /* journal.c: every decision after entry */
 typedef struct Entry

@@ -78,6 +78,7 @@ JournalAdd(Engine *engine, const Entry *entry)
 	ColumnAddOrNull(&journal->column[i++], PointerGetDatum(entry->reason), entry->reason == NULL);
 	ColumnAdd(&journal->column[i++], TimestampTzGetDatum(entry->happened_at));
 	Assert(i == JOURNAL_COLUMNS);
+	NotifyAdd(engine, entry);
 }
 
 void
@@ -90,10 +91,13 @@ JournalFlush(Engine *engine)
 	if (journal == NULL || journal->column[0].count == 0)
 		return;
 	entries = journal->column[0].count;
+	/* a row of the journal is numbered by a transaction that has a number itself: see outbox.c */
+	(void) GetTopTransactionId();
 	for (int i = 0; i < JOURNAL_COLUMNS; i++)
 		values[i] = ColumnArray(&journal->column[i]);
 	for (int i = 0; i < JOURNAL_COLUMNS; i++)
 		ColumnReset(&journal->column[i]);
 	if (EngineExecute(engine, &write_journal, values, NULL) != entries)
 		EngineObstructed("journal");
+	NotifyFlush(engine);
 }

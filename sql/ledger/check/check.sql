@@ -473,6 +473,17 @@ disagreement AS (
 	WHERE s.next_id <= s.greatest_id AND $1 IS NULL
 
 	UNION ALL
+	/* outbox: a row's horizon lies above the transaction that wrote it, so that readers of the journal skip nothing, … */
+	SELECT 'outbox', item, location, order_id, line_no, 'horizon above ' || transaction_id, 'horizon ' || horizon || ' in row ' || journal_id
+	FROM journal
+	WHERE NOT horizon > transaction_id AND ($1 IS NULL OR item = $1)
+	UNION ALL
+	/* outbox: … and each number is drawn when its row is written */
+	SELECT 'outbox', NULL, NULL, NULL, NULL, 'numbers of the journal one by one', 'cache of ' || q.seqcache
+	FROM pg_sequence AS q
+	WHERE q.seqrelid = pg_get_serial_sequence('journal', 'journal_id')::regclass AND q.seqcache <> 1 AND $1 IS NULL
+
+	UNION ALL
 	/* one row: the table ledger has it (pg_dump --data-only restores may leave none) */
 	SELECT 'one row', NULL, NULL, NULL, NULL, '1 row in table ledger', count(*)::text
 	FROM ledger

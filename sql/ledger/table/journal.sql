@@ -23,7 +23,8 @@ CREATE TABLE journal (
 	recorded_at timestamptz NOT NULL DEFAULT clock_timestamp(),
 	actor text DEFAULT nullif(current_setting('backorder.actor', true), ''),
 	session_user_name text NOT NULL DEFAULT session_user,
-	transaction_id xid8 NOT NULL DEFAULT pg_current_xact_id()
+	transaction_id xid8 NOT NULL DEFAULT pg_current_xact_id(),
+	horizon xid8 NOT NULL
 );
 CREATE INDEX journal_line ON journal (order_id, line_no);
 CREATE INDEX journal_move ON journal (move_id) WHERE move_id IS NOT NULL;
