@@ -8,6 +8,7 @@
 
 #include "postgres.h"
 
+#include "access/stratnum.h"
 #include "access/xact.h"
 #include "commands/trigger.h"
 #include "executor/spi.h"
@@ -165,6 +166,7 @@ extern text *TextCopy(const text *value);
 extern void GateLock(const Ledger *ledger, int stripe, LOCKMODE mode);
 extern void GateLockAll(const Ledger *ledger);
 extern void GateUnlock(const Ledger *ledger, int stripe, LOCKMODE mode);
+extern bool SlotRight(const Ledger *ledger, int stripe, int number);
 
 /* work.c: doing the work of a statement group by group, in lock order */
 typedef struct WorkOps
@@ -207,7 +209,9 @@ extern void KeyedTableOpen(KeyedTable *table, const Ledger *ledger, const char *
 						   const ColumnShape *keys, int nkeys, LOCKMODE mode);
 extern void KeyedTableClose(KeyedTable *table);
 extern void KeyedTableRefresh(KeyedTable *table);
-extern struct IndexScanDescData *KeyedTableScan(KeyedTable *table, const Datum *keys, int nkeys);
+extern struct IndexScanDescData *KeyedTableScan(KeyedTable *table, const Datum *keys, int nkeys,
+												StrategyNumber last);
+extern bool RunsUserCode(Relation rel, const struct ResultRelInfo *result);
 extern bool KeyedTableGet(KeyedTable *table, const Datum *keys, int nkeys);
 
 /* stock.c: the slots, a balance in parts */
@@ -215,18 +219,37 @@ typedef struct Balance
 {
 	Numeric		available;
 	Numeric		allocated;
+	Numeric		backordered;	/* in a change, NULL is none */
 } Balance;
 
-extern bool StockCovers(Engine *engine, const StockKey *key, Numeric quantity);
+extern bool StockHas(Engine *engine, const StockKey *key, Numeric quantity);
 extern bool StockTakeOne(Engine *engine, const StockKey *key, Numeric quantity);
 extern Numeric StockTakeUpTo(Engine *engine, const StockKey *key, Numeric quantity);
 extern Numeric StockRemoveUpTo(Engine *engine, const StockKey *key, Numeric quantity);
 extern void StockShip(Engine *engine, const StockKey *key, Numeric quantity);
-extern void StockPut(Engine *engine, const StockKey *key, Numeric available, Numeric allocated);
-extern bool StockVisible(Engine *engine, const StockKey *key);
-extern void StockLockAll(Engine *engine, const StockKey *key, Balance *balance);
+extern void StockPut(Engine *engine, const StockKey *key, const Balance *change);
+extern void StockSum(Engine *engine, const StockKey *key, bool lock, Balance *balance);
 extern void StockRelease(Engine *engine);
 extern int	max_slots;
+
+/* one slot of them */
+typedef struct Stock Stock;
+typedef enum SlotState
+{
+	SLOT_MISSING,
+	SLOT_UNFIT,					/* held by somebody, changed just now, or too little in it */
+	SLOT_LOCKED					/* ours */
+} SlotState;
+
+extern Stock *StockLook(Engine *engine);
+extern SlotState SlotTry(Stock *stock, const StockKey *key, int number, Numeric quantity);
+extern SlotState SlotTryUnseen(Stock *stock, const StockKey *key, int number);
+extern void SlotAdd(Stock *stock, const Balance *change);
+extern void SlotInsert(Stock *stock, const StockKey *key, int number, const Balance *content);
+
+/* waiting.c: how many units wait */
+extern Numeric QueueWaiting(Engine *engine, const StockKey *key);
+extern void WaitingAdd(Engine *engine, const StockKey *key, Numeric change);
 
 /* pending.c: lines that exist but are not yet placed */
 extern void PendingPush(const Ledger *ledger, Oid relid);
@@ -384,7 +407,6 @@ typedef struct Share
 extern Numeric QueueServe(Engine *engine, const StockKey *key, Source *sources, int count);
 extern Numeric QueueServeAvailable(Engine *engine, const StockKey *key, Numeric limit);
 extern void QueueOpen(Engine *engine, Claim **claims, int count);
-extern Numeric QueueWaiting(Engine *engine, const StockKey *key);
 extern void QueueWaitingOf(Engine *engine, const StockKey *key, Share **shares, int count);
 extern Numeric QueueGiveUp(Engine *engine, const StockKey *key, Share **shares, int count);
 extern void QueueFillLine(Engine *engine, const StockKey *key, text *order_id, int64 line_no,

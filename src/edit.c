@@ -256,12 +256,16 @@ ServeReleased(Engine *engine, const StockKey *key, Numeric released)
 {
 	Source		source = {0, "release", released, GetCurrentTransactionStartTimestamp(), NULL};
 	Numeric		used = NumericZero();
+	Balance		change;
 	Policy		policy;
 
 	PolicyOfKey(engine, key, "order_line", &policy);
 	if (policy.auto_allocate)
 		used = QueueServe(engine, key, &source, 1);
-	StockPut(engine, key, NumericSubtract(released, used), NumericSubtract(used, released));
+	change.available = NumericSubtract(released, used);
+	change.allocated = NumericNegate(change.available);
+	change.backordered = NumericNegate(used);
+	StockPut(engine, key, &change);
 }
 
 static void

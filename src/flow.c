@@ -151,6 +151,7 @@ PutIn(Engine *engine, MoveGroup *group, Source *sources, int *count, bool auto_a
 {
 	Numeric		total = NumericZero();
 	Numeric		used = NumericZero();
+	Balance		change;
 
 	if (*count == 0)
 		return;
@@ -158,7 +159,10 @@ PutIn(Engine *engine, MoveGroup *group, Source *sources, int *count, bool auto_a
 		total = NumericAdd(total, sources[i].quantity);
 	if (auto_allocate)
 		used = QueueServe(engine, &group->key, sources, *count);
-	StockPut(engine, &group->key, NumericSubtract(total, used), used);
+	change.available = NumericSubtract(total, used);
+	change.allocated = used;
+	change.backordered = NumericNegate(used);
+	StockPut(engine, &group->key, &change);
 	*count = 0;
 }
 
@@ -167,11 +171,13 @@ TakeOut(Engine *engine, MoveGroup *group, const Move *move)
 {
 	Loss		loss = {"loss", move->move_id, move->moved_at, NULL, NULL, 0};
 	Numeric		rest = NumericSubtract(move->quantity, StockRemoveUpTo(engine, &group->key, move->quantity));
+	Balance		change = {NumericZero(), NULL, NULL};
 
 	if (NumericSign(rest) <= 0)
 		return;
 	LossTake(engine, &group->key, rest, &loss);
-	StockPut(engine, &group->key, NumericZero(), NumericNegate(rest));
+	change.allocated = NumericNegate(rest);
+	StockPut(engine, &group->key, &change);
 }
 
 /*
@@ -207,6 +213,8 @@ Ship(Engine *engine, MoveGroup *group, Move *move)
 static bool
 GiveBack(Engine *engine, MoveGroup *group, Move *move)
 {
+	Balance		change = {NumericZero(), move->quantity, NULL};
+
 	if (NumericCompare(move->quantity, move->line->shipped) > 0)
 		MoveRefuse(engine, ERRCODE_CHECK_VIOLATION, move, "is more than was shipped",
 				   !CallerMayRead(engine, "order_line") ? NULL :
@@ -217,7 +225,7 @@ GiveBack(Engine *engine, MoveGroup *group, Move *move)
 	JournalMove(engine, &group->key, move, "unshipped");
 	if (move->line->on_hold)
 		return false;
-	StockPut(engine, &group->key, NumericZero(), move->quantity);
+	StockPut(engine, &group->key, &change);
 	return true;
 }
 

@@ -22,6 +22,7 @@
 
 #define GATE_STRIPES 256
 #define GATE_LOCK_KIND 0xB0		/* SQL's advisory locks have 1 and 2 here */
+#define SLOT_LOCK_KIND 0xB1
 
 /* memcmp order, the order of text COLLATE "C" */
 int
@@ -102,6 +103,19 @@ GateUnlock(const Ledger *ledger, int stripe, LOCKMODE mode)
 
 	GateTag(&tag, ledger, stripe);
 	(void) LockRelease(&tag, mode, false);
+}
+
+/*
+ * The right to make a slot of this number behind a gate that others share: an
+ * insert of the same key would wait for them.  False if somebody has it.
+ */
+bool
+SlotRight(const Ledger *ledger, int stripe, int number)
+{
+	LOCKTAG		tag;
+
+	SET_LOCKTAG_ADVISORY(tag, MyDatabaseId, ledger->schema, (uint32) number * GATE_STRIPES + stripe, SLOT_LOCK_KIND);
+	return LockAcquire(&tag, ExclusiveLock, false, true) != LOCKACQUIRE_NOT_AVAIL;
 }
 
 /*

@@ -80,7 +80,7 @@ CountStock(Engine *engine, void *argument)
 	Balance		balance;
 
 	HandKey(engine, work, &key);
-	StockLockAll(engine, &key, &balance);
+	StockSum(engine, &key, true, &balance);
 	work->quantity = HandResult(work, NumericAdd(balance.available, balance.allocated));
 }
 

@@ -76,9 +76,12 @@ KeyedTableRefresh(KeyedTable *table)
 	table->snapshot = RegisterSnapshot(GetLatestSnapshot());
 }
 
-/* A scan in key order over the rows with the given leading keys. */
+/*
+ * A scan in key order over the rows with the given leading keys; "last" tells
+ * whether the last of them is a value or, for a number, where to begin.
+ */
 IndexScanDesc
-KeyedTableScan(KeyedTable *table, const Datum *keys, int nkeys)
+KeyedTableScan(KeyedTable *table, const Datum *keys, int nkeys, StrategyNumber last)
 {
 	ScanKeyData scankeys[INDEX_MAX_KEYS];
 	IndexScanDesc scan;
@@ -87,9 +90,13 @@ KeyedTableScan(KeyedTable *table, const Datum *keys, int nkeys)
 	{
 		bool		is_text = table->index->rd_opcintype[i] == TEXTOID;
 
-		ScanKeyEntryInitialize(&scankeys[i], 0, i + 1, BTEqualStrategyNumber, InvalidOid,
+		StrategyNumber strategy = i == nkeys - 1 ? last : BTEqualStrategyNumber;
+
+		Assert(strategy == BTEqualStrategyNumber || !is_text);
+		ScanKeyEntryInitialize(&scankeys[i], 0, i + 1, strategy, InvalidOid,
 							   is_text ? C_COLLATION_OID : InvalidOid,
-							   is_text ? F_TEXTEQ : F_INT4EQ, keys[i]);
+							   is_text ? F_TEXTEQ : strategy == BTEqualStrategyNumber ? F_INT4EQ : F_INT4GE,
+							   keys[i]);
 	}
 	scan = IndexBeginScan(table->rel, table->index, table->snapshot, nkeys);
 	index_rescan(scan, scankeys, nkeys, NULL, 0);
@@ -100,9 +107,29 @@ KeyedTableScan(KeyedTable *table, const Datum *keys, int nkeys)
 bool
 KeyedTableGet(KeyedTable *table, const Datum *keys, int nkeys)
 {
-	IndexScanDesc scan = KeyedTableScan(table, keys, nkeys);
+	IndexScanDesc scan = KeyedTableScan(table, keys, nkeys, BTEqualStrategyNumber);
 	bool		found = index_getnext_slot(scan, ForwardScanDirection, table->slot);
 
 	index_endscan(scan);
 	return found;
+}
+
+/* Has a user attached anything to the table that runs when a row is written? */
+bool
+RunsUserCode(Relation rel, const ResultRelInfo *result)
+{
+	const TriggerDesc *triggers = rel->trigdesc;
+	const TupleConstr *constraints = RelationGetDescr(rel)->constr;
+
+	if (triggers != NULL &&
+		(triggers->trig_insert_before_row || triggers->trig_insert_after_row ||
+		 triggers->trig_update_before_row || triggers->trig_update_after_row))
+		return true;
+	if (constraints != NULL && (constraints->num_check > 0 || constraints->has_generated_stored))
+		return true;
+	for (int i = 0; i < result->ri_NumIndices; i++)
+		if (result->ri_IndexRelationInfo[i]->ii_Expressions != NIL ||
+			result->ri_IndexRelationInfo[i]->ii_Predicate != NIL)
+			return true;
+	return false;
 }

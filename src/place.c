@@ -39,7 +39,7 @@ DemandSeemsGateless(Engine *engine, void *group)
 {
 	Demand	   *demand = group;
 
-	return TakesFreely(engine, demand) && StockCovers(engine, &demand->key, demand->quantity);
+	return TakesFreely(engine, demand) && StockHas(engine, &demand->key, demand->quantity);
 }
 
 /* The fast path of an order in stock: one slot is written, nothing else. */
@@ -64,7 +64,7 @@ DemandGateMode(Engine *engine, void *group)
 		return ShareLock;
 	if (!demand->policy.auto_allocate || demand->policy.backorder_limit != NULL)
 		return ExclusiveLock;
-	return StockVisible(engine, &demand->key) ? ExclusiveLock : ShareLock;
+	return StockHas(engine, &demand->key, NULL) ? ExclusiveLock : ShareLock;
 }
 
 void

@@ -198,7 +198,7 @@ FillRow(Engine *engine, const StockKey *key, const Waiting *row, Supply *supply,
 
 /*
  * Serves the queue from the front with what the sources bring.  Returns how much
- * was used; slots are the caller's.  The queue is read in growing batches: the
+ * was used; slots are the caller's, also what they say of the units that wait.  The queue is read in growing batches: the
  * cost follows the lines filled, not the lines waiting.
  */
 Numeric
@@ -242,7 +242,7 @@ QueueServeAvailable(Engine *engine, const StockKey *key, Numeric limit)
 		wanted = NumericLeast(wanted, limit);
 	source.quantity = NumericSign(wanted) > 0 ? StockTakeUpTo(engine, key, wanted) : NumericZero();
 	if (NumericSign(source.quantity) > 0)
-		(void) QueueServe(engine, key, &source, 1);
+		WaitingAdd(engine, key, NumericNegate(QueueServe(engine, key, &source, 1)));
 	return source.quantity;
 }
 
@@ -263,21 +263,7 @@ QueueFillLine(Engine *engine, const StockKey *key, text *order_id, int64 line_no
 	if (supply.current == 0)
 		EngineFoundDamage(&engine->ledger, "an order line does not wait for what it should");
 	ChangesWrite(engine, &write_fills, &changes);
-}
-
-/* Units that wait. */
-Numeric
-QueueWaiting(Engine *engine, const StockKey *key)
-{
-	static const LedgerQuery query = {
-		"SELECT coalesce(sum(remaining), 0) FROM @.backorder"
-		" WHERE item = $1 AND location = $2 AND closed_at IS NULL",
-		2, {TEXTOID, TEXTOID}
-	};
-	Datum		values[2] = {PointerGetDatum(key->item), PointerGetDatum(key->location)};
-
-	(void) EngineExecute(engine, &query, values, NULL);
-	return ResultNumeric(0, 1);
+	WaitingAdd(engine, key, NumericNegate(source->quantity));
 }
 
 /* The open backorders of these lines; "*owner" tells to which share each belongs. */
@@ -338,8 +324,8 @@ JournalReleased(Engine *engine, const StockKey *key, const Share *share, Numeric
 
 /*
  * Each line gives up its quantity, what waits first (the latest episode first),
- * then what is allocated.  Returns the allocated units that are free now; slots
- * are the caller's.
+ * then what is allocated.  Returns the allocated units that are free now, which
+ * the caller takes out of the slots.
  */
 Numeric
 QueueGiveUp(Engine *engine, const StockKey *key, Share **shares, int count)
@@ -348,6 +334,7 @@ QueueGiveUp(Engine *engine, const StockKey *key, Share **shares, int count)
 	int		   *owner;
 	Waiting    *waiting = ReadShares(engine, key, shares, count, &rows, &owner);
 	Numeric		released = NumericZero();
+	Numeric		given_up = NumericZero();
 	Changes		changes;
 
 	ChangesInit(&changes);
@@ -360,10 +347,12 @@ QueueGiveUp(Engine *engine, const StockKey *key, Share **shares, int count)
 		if (NumericSign(part) <= 0)
 			continue;
 		share->waiting = NumericAdd(share->waiting, part);
+		given_up = NumericAdd(given_up, part);
 		ChangesAdd(&changes, waiting[i].backorder_id, part, source.at);
 		JournalWaiting(engine, "cancelled", key, &waiting[i], part, &source);
 	}
 	ChangesWrite(engine, &write_cancels, &changes);
+	WaitingAdd(engine, key, NumericNegate(given_up));
 	for (int i = 0; i < count; i++)
 	{
 		Numeric		rest = NumericSubtract(shares[i]->quantity, shares[i]->waiting);
@@ -409,6 +398,33 @@ JournalOpened(Engine *engine, Claim *claim)
 	JournalWaiting(engine, "cancelled", claim->key, &row, claim->shortage, &source);
 }
 
+static int
+ClaimCompareKey(const void *a, const void *b)
+{
+	return StockKeyCompare((*(Claim *const *) a)->key, (*(Claim *const *) b)->key);
+}
+
+/* One slot is written for all that join one queue. */
+static void
+CountJoining(Engine *engine, Claim **claims, int count)
+{
+	Claim	  **sorted = palloc_extended(sizeof(Claim *) * count, MCXT_ALLOC_HUGE);
+	Numeric		joining = NumericZero();
+
+	memcpy(sorted, claims, sizeof(Claim *) * count);
+	qsort(sorted, count, sizeof(Claim *), ClaimCompareKey);
+	for (int i = 0; i < count; i++)
+	{
+		if (sorted[i]->on_short != SHORT_CANCEL)
+			joining = NumericAdd(joining, sorted[i]->shortage);
+		if (i < count - 1 && ClaimCompareKey(&sorted[i], &sorted[i + 1]) == 0)
+			continue;
+		WaitingAdd(engine, sorted[i]->key, joining);
+		joining = NumericZero();
+	}
+	pfree(sorted);
+}
+
 /*
  * Opens a backorder for the shortage of each (ranked) claim, in the given order.
  * One whose line says "cancel" is opened and closed at once: a lost sale.
@@ -450,6 +466,7 @@ QueueOpen(Engine *engine, Claim **claims, int count)
 		claims[i]->backorder_id = ResultInt64(i, 1);
 	for (int i = 0; i < count; i++)
 		JournalOpened(engine, claims[i]);
+	CountJoining(engine, claims, count);
 }
 
 static const LedgerQuery rerank = {

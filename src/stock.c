@@ -9,7 +9,8 @@
  *
  *	  Slots are numbered from 0 without gaps and never deleted.  Outside the
  *	  exclusive gate "available" only falls; stock comes in, and slots are made,
- *	  only under it.  Who puts stock in never waits for a slot.
+ *	  only under it.  Who puts stock in never waits for a slot.  Slots below zero
+ *	  hold no stock: see waiting.c.
  */
 #include "backorder.h"
 
@@ -28,7 +29,7 @@ int			max_slots = 16;
 
 enum
 {
-	SLOT_ITEM, SLOT_LOCATION, SLOT_NUMBER, SLOT_AVAILABLE, SLOT_ALLOCATED, SLOT_COLUMNS
+	SLOT_ITEM, SLOT_LOCATION, SLOT_NUMBER, SLOT_AVAILABLE, SLOT_ALLOCATED, SLOT_BACKORDERED, SLOT_COLUMNS
 };
 
 static ColumnShape slot_shape[SLOT_COLUMNS] = {
@@ -37,9 +38,10 @@ static ColumnShape slot_shape[SLOT_COLUMNS] = {
 	{"slot", INT4OID, 0},
 	{"available", NUMERICOID, 0},
 	{"allocated", NUMERICOID, 0},
+	{"backordered", NUMERICOID, 0},
 };
 
-typedef struct Stock
+struct Stock
 {
 	KeyedTable	table;
 	AttrNumber	attnum[SLOT_COLUMNS];
@@ -48,38 +50,10 @@ typedef struct Stock
 	EPQState	epq;
 	TupleTableSlot *next;		/* the version to be written */
 	bool		runs_user_code;	/* what a user has attached to the table */
-} Stock;
-
-typedef enum SlotState
-{
-	SLOT_MISSING,
-	SLOT_UNFIT,					/* held by somebody, changed just now, or too little in it */
-	SLOT_LOCKED					/* ours */
-} SlotState;
-
-/* Has a user attached anything to the table that runs when a row is written? */
-static bool
-RunsUserCode(const Stock *stock)
-{
-	Relation	rel = stock->table.rel;
-	const TriggerDesc *triggers = rel->trigdesc;
-	const TupleConstr *constraints = RelationGetDescr(rel)->constr;
-
-	if (triggers != NULL &&
-		(triggers->trig_insert_before_row || triggers->trig_insert_after_row ||
-		 triggers->trig_update_before_row || triggers->trig_update_after_row))
-		return true;
-	if (constraints != NULL && (constraints->num_check > 0 || constraints->has_generated_stored))
-		return true;
-	for (int i = 0; i < stock->result->ri_NumIndices; i++)
-		if (stock->result->ri_IndexRelationInfo[i]->ii_Expressions != NIL ||
-			stock->result->ri_IndexRelationInfo[i]->ii_Predicate != NIL)
-			return true;
-	return false;
-}
+};
 
 /* The handle on the slots for this piece of work, seeing what is there now. */
-static Stock *
+Stock *
 StockLook(Engine *engine)
 {
 	Stock	   *stock = engine->stock;
@@ -98,7 +72,7 @@ StockLook(Engine *engine)
 	InitResultRelInfo(stock->result, stock->table.rel, 0, NULL, 0);
 	ExecOpenIndices(stock->result, false);
 	stock->next = table_slot_create(stock->table.rel, NULL);
-	stock->runs_user_code = RunsUserCode(stock);
+	stock->runs_user_code = RunsUserCode(stock->table.rel, stock->result);
 	if (stock->runs_user_code)
 	{
 		EngineConnect(engine);	/* for its search_path */
@@ -213,9 +187,17 @@ SlotStore(Stock *stock, Datum *values)
 	ExecMaterializeSlot(next);
 }
 
+static Datum
+SlotSum(Stock *stock, int column, Numeric change)
+{
+	Datum		value = SlotValue(stock, column);
+
+	return change == NULL ? value : NumericGetDatum(NumericAdd(DatumGetNumeric(value), change));
+}
+
 /* Writes the locked slot anew with these units more (or fewer) in it. */
-static void
-SlotAdd(Stock *stock, Numeric available, Numeric allocated)
+void
+SlotAdd(Stock *stock, const Balance *change)
 {
 	TupleTableSlot *slot = stock->table.slot;
 	int			natts = RelationGetDescr(stock->table.rel)->natts;
@@ -227,8 +209,9 @@ SlotAdd(Stock *stock, Numeric available, Numeric allocated)
 	memcpy(stock->next->tts_isnull, slot->tts_isnull, natts * sizeof(bool));
 	for (int i = 0; i < SLOT_AVAILABLE; i++)
 		values[i] = SlotValue(stock, i);
-	values[SLOT_AVAILABLE] = NumericGetDatum(NumericAdd(SlotNumeric(stock, SLOT_AVAILABLE), available));
-	values[SLOT_ALLOCATED] = NumericGetDatum(NumericAdd(SlotNumeric(stock, SLOT_ALLOCATED), allocated));
+	values[SLOT_AVAILABLE] = SlotSum(stock, SLOT_AVAILABLE, change->available);
+	values[SLOT_ALLOCATED] = SlotSum(stock, SLOT_ALLOCATED, change->allocated);
+	values[SLOT_BACKORDERED] = SlotSum(stock, SLOT_BACKORDERED, change->backordered);
 	if (NumericSign(DatumGetNumeric(values[SLOT_AVAILABLE])) < 0)
 		elog(ERROR, "available stock would be below zero");
 	SlotStore(stock, values);
@@ -240,8 +223,8 @@ SlotAdd(Stock *stock, Numeric available, Numeric allocated)
 	ResetPerTupleExprContext(stock->estate);
 }
 
-static void
-SlotInsert(Stock *stock, const StockKey *key, int number, Numeric available, Numeric allocated)
+void
+SlotInsert(Stock *stock, const StockKey *key, int number, const Balance *content)
 {
 	TupleTableSlot *next = stock->next;
 	int			natts = RelationGetDescr(stock->table.rel)->natts;
@@ -253,8 +236,9 @@ SlotInsert(Stock *stock, const StockKey *key, int number, Numeric available, Num
 	values[SLOT_ITEM] = PointerGetDatum(key->item);
 	values[SLOT_LOCATION] = PointerGetDatum(key->location);
 	values[SLOT_NUMBER] = Int32GetDatum(number);
-	values[SLOT_AVAILABLE] = NumericGetDatum(available);
-	values[SLOT_ALLOCATED] = NumericGetDatum(allocated);
+	values[SLOT_AVAILABLE] = NumericGetDatum(content->available ? content->available : NumericZero());
+	values[SLOT_ALLOCATED] = NumericGetDatum(content->allocated ? content->allocated : NumericZero());
+	values[SLOT_BACKORDERED] = NumericGetDatum(content->backordered ? content->backordered : NumericZero());
 	SlotStore(stock, values);
 	stock->estate->es_snapshot = stock->table.snapshot;
 	ItemPointerSetInvalid(&next->tts_tid);
@@ -265,7 +249,7 @@ SlotInsert(Stock *stock, const StockKey *key, int number, Numeric available, Num
 }
 
 /* Locks a slot by its number, without waiting, if at least "quantity" is in it (NULL: whatever is). */
-static SlotState
+SlotState
 SlotTry(Stock *stock, const StockKey *key, int number, Numeric quantity)
 {
 	Datum		keys[3] = {PointerGetDatum(key->item), PointerGetDatum(key->location), Int32GetDatum(number)};
@@ -275,6 +259,19 @@ SlotTry(Stock *stock, const StockKey *key, int number, Numeric quantity)
 	if (quantity != NULL && NumericCompare(SlotNumeric(stock, SLOT_AVAILABLE), quantity) < 0)
 		return SLOT_UNFIT;
 	return SlotTryLock(stock) ? SLOT_LOCKED : SLOT_UNFIT;
+}
+
+/* The same for who decides nothing by what he reads, and is no conflict of who writes it. */
+SlotState
+SlotTryUnseen(Stock *stock, const StockKey *key, int number)
+{
+	Snapshot	snapshot = stock->table.snapshot;
+	SlotState	state;
+
+	stock->table.snapshot = SnapshotSelf;
+	state = SlotTry(stock, key, number, NULL);
+	stock->table.snapshot = snapshot;
+	return state;
 }
 
 /*
@@ -303,42 +300,32 @@ SlotFind(Stock *stock, const StockKey *key, Numeric quantity)
 	return false;
 }
 
+/* The slots from a number on; those that hold stock begin at 0. */
 static IndexScanDesc
-SlotScan(Stock *stock, const StockKey *key)
+SlotScan(Stock *stock, const StockKey *key, int from)
 {
-	Datum		keys[2] = {PointerGetDatum(key->item), PointerGetDatum(key->location)};
+	Datum		keys[3] = {PointerGetDatum(key->item), PointerGetDatum(key->location), Int32GetDatum(from)};
 
-	return KeyedTableScan(&stock->table, keys, 2);
+	return KeyedTableScan(&stock->table, keys, 3, BTGreaterEqualStrategyNumber);
 }
 
-/* Is there one slot with this much in it, by what is visible now? */
+/* Is there one slot with this much in it (NULL: with anything), by what is visible now? */
 bool
-StockCovers(Engine *engine, const StockKey *key, Numeric quantity)
+StockHas(Engine *engine, const StockKey *key, Numeric quantity)
 {
 	Stock	   *stock = StockLook(engine);
-	IndexScanDesc scan = SlotScan(stock, key);
-	bool		covers = false;
+	IndexScanDesc scan = SlotScan(stock, key, 0);
+	bool		found = false;
 
-	while (!covers && index_getnext_slot(scan, ForwardScanDirection, stock->table.slot))
-		covers = NumericCompare(SlotNumeric(stock, SLOT_AVAILABLE), quantity) >= 0;
+	while (!found && index_getnext_slot(scan, ForwardScanDirection, stock->table.slot))
+	{
+		Numeric		available = SlotNumeric(stock, SLOT_AVAILABLE);
+
+		found = quantity != NULL ? NumericCompare(available, quantity) >= 0 : NumericSign(available) > 0;
+	}
 	index_endscan(scan);
 	ExecClearTuple(stock->table.slot);
-	return covers;
-}
-
-/* Is anything available, by what is visible now? */
-bool
-StockVisible(Engine *engine, const StockKey *key)
-{
-	Stock	   *stock = StockLook(engine);
-	IndexScanDesc scan = SlotScan(stock, key);
-	bool		visible = false;
-
-	while (!visible && index_getnext_slot(scan, ForwardScanDirection, stock->table.slot))
-		visible = NumericSign(SlotNumeric(stock, SLOT_AVAILABLE)) > 0;
-	index_endscan(scan);
-	ExecClearTuple(stock->table.slot);
-	return visible;
+	return found;
 }
 
 /* The fast path: all of it from one slot that nobody holds, or nothing is held. */
@@ -346,10 +333,11 @@ bool
 StockTakeOne(Engine *engine, const StockKey *key, Numeric quantity)
 {
 	Stock	   *stock = StockLook(engine);
+	Balance		change = {NumericNegate(quantity), quantity, NULL};
 
 	if (!SlotFind(stock, key, quantity))
 		return false;
-	SlotAdd(stock, NumericNegate(quantity), quantity);
+	SlotAdd(stock, &change);
 	return true;
 }
 
@@ -358,12 +346,13 @@ static Numeric
 StockDrain(Engine *engine, const StockKey *key, Numeric quantity, bool allocate)
 {
 	Stock	   *stock = StockLook(engine);
-	IndexScanDesc scan = SlotScan(stock, key);
+	IndexScanDesc scan = SlotScan(stock, key, 0);
 	Numeric		rest = quantity;
 
 	while (NumericSign(rest) > 0 && index_getnext_slot(scan, ForwardScanDirection, stock->table.slot))
 	{
 		Numeric		part;
+		Balance		change = {NULL, NULL, NULL};
 
 		/* what others take meanwhile can only make it less */
 		if (NumericSign(SlotNumeric(stock, SLOT_AVAILABLE)) <= 0)
@@ -372,7 +361,9 @@ StockDrain(Engine *engine, const StockKey *key, Numeric quantity, bool allocate)
 		part = NumericLeast(rest, SlotNumeric(stock, SLOT_AVAILABLE));
 		if (NumericSign(part) <= 0)
 			continue;
-		SlotAdd(stock, NumericNegate(part), allocate ? part : NumericZero());
+		change.available = NumericNegate(part);
+		change.allocated = allocate ? part : NULL;
+		SlotAdd(stock, &change);
 		rest = NumericSubtract(rest, part);
 	}
 	index_endscan(scan);
@@ -399,24 +390,25 @@ void
 StockShip(Engine *engine, const StockKey *key, Numeric quantity)
 {
 	Stock	   *stock = StockLook(engine);
+	Balance		change = {NULL, NumericNegate(quantity), NULL};
 	IndexScanDesc scan;
 
 	if (!SlotFind(stock, key, NULL))
 	{
-		scan = SlotScan(stock, key);
+		scan = SlotScan(stock, key, 0);
 		if (!index_getnext_slot(scan, ForwardScanDirection, stock->table.slot))
 			EngineFoundDamage(&engine->ledger, "allocated units are in no slot");
 		SlotWaitLock(stock);
 		index_endscan(scan);
 	}
-	SlotAdd(stock, NumericZero(), NumericNegate(quantity));
+	SlotAdd(stock, &change);
 }
 
 /* The numbers of up to "wanted" slots, locked without waiting; "*existing" counts all there are. */
 static int
 LockFreeSlots(Stock *stock, const StockKey *key, int wanted, int *numbers, int *existing)
 {
-	IndexScanDesc scan = SlotScan(stock, key);
+	IndexScanDesc scan = SlotScan(stock, key, 0);
 	int			locked = 0;
 
 	*existing = 0;
@@ -434,61 +426,72 @@ LockFreeSlots(Stock *stock, const StockKey *key, int wanted, int *numbers, int *
 }
 
 /*
- * Puts units in, under the exclusive gate.  "available" is spread evenly in
- * whole units over slots that nobody holds and new ones, so that orders find a
- * slot each; "allocated" (negative: a release) goes to one of them.
+ * Puts units in, under the exclusive gate.  What is available is spread evenly
+ * in whole units over slots that nobody holds and new ones, so that orders find a
+ * slot each; the rest of the change (below zero: a release) goes to one of them.
  */
 void
-StockPut(Engine *engine, const StockKey *key, Numeric available, Numeric allocated)
+StockPut(Engine *engine, const StockKey *key, const Balance *change)
 {
 	Stock	   *stock;
+	Numeric		rest = change->available;
 	int			wanted = 1;
 	int			existing;
 	int			locked;
 	int			parts;
 	int		   *numbers;
-	Numeric		part;
-	Numeric		rest;
+	Numeric		part = NULL;
 
-	if (NumericSign(available) == 0 && NumericSign(allocated) == 0)
+	if (NumericSign(rest) == 0 && NumericSign(change->allocated) == 0 &&
+		(change->backordered == NULL || NumericSign(change->backordered) == 0))
 		return;
 	stock = StockLook(engine);
 	while (wanted < max_slots &&
-		   NumericCompare(available, int64_to_numeric((int64) SMALLEST_PART * (wanted + 1))) >= 0)
+		   NumericCompare(rest, int64_to_numeric((int64) SMALLEST_PART * (wanted + 1))) >= 0)
 		wanted++;
 	numbers = palloc(wanted * sizeof(int));
 	locked = LockFreeSlots(stock, key, wanted, numbers, &existing);
 	parts = Max(1, Min(wanted, locked + Max(0, max_slots - existing)));
-	part = parts > 1 ? NumericDivideWhole(available, parts) : NumericZero();
-	rest = available;
+	if (parts > 1)
+		part = NumericDivideWhole(rest, parts);
 	for (int i = parts - 1; i >= 0; i--)
 	{
-		Numeric		units = i > 0 ? part : rest;
-		Numeric		claimed = i > 0 ? NumericZero() : allocated;
+		Balance		share = {part, NULL, NULL};
 
+		if (i == 0)
+		{
+			share = *change;
+			share.available = rest;
+		}
 		if (i >= locked)
-			SlotInsert(stock, key, existing + i - locked, units, claimed);
+			SlotInsert(stock, key, existing + i - locked, &share);
 		else if (SlotTry(stock, key, numbers[i], NULL) == SLOT_LOCKED)
-			SlotAdd(stock, units, claimed);
+			SlotAdd(stock, &share);
 		else
 			elog(ERROR, "slot %d is not held any more", numbers[i]);
-		rest = NumericSubtract(rest, units);
+		if (i > 0)
+			rest = NumericSubtract(rest, part);
 	}
 }
 
-/* Waits for every slot, under the exclusive gate: a sum that nobody changes until commit. */
+/*
+ * The sum of all slots as they are seen now.  With "lock", under the exclusive
+ * gate, it waits for those that hold stock, and nobody changes it until commit.
+ */
 void
-StockLockAll(Engine *engine, const StockKey *key, Balance *balance)
+StockSum(Engine *engine, const StockKey *key, bool lock, Balance *balance)
 {
 	Stock	   *stock = StockLook(engine);
-	IndexScanDesc scan = SlotScan(stock, key);
+	IndexScanDesc scan = SlotScan(stock, key, PG_INT32_MIN);
 
-	balance->available = balance->allocated = NumericZero();
+	balance->available = balance->allocated = balance->backordered = NumericZero();
 	while (index_getnext_slot(scan, ForwardScanDirection, stock->table.slot))
 	{
-		SlotWaitLock(stock);
+		if (lock && SlotNumber(stock) >= 0)
+			SlotWaitLock(stock);
 		balance->available = NumericAdd(balance->available, SlotNumeric(stock, SLOT_AVAILABLE));
 		balance->allocated = NumericAdd(balance->allocated, SlotNumeric(stock, SLOT_ALLOCATED));
+		balance->backordered = NumericAdd(balance->backordered, SlotNumeric(stock, SLOT_BACKORDERED));
 	}
 	index_endscan(scan);
 	ExecClearTuple(stock->table.slot);

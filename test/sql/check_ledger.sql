@@ -74,11 +74,15 @@ SET session_replication_role = replica;
 
 -- slots
 BEGIN;
-UPDATE stock_slot SET available = available + 2 WHERE item = 'hammer';
+UPDATE stock_slot SET available = available + 2 WHERE item = 'hammer' AND slot = 0;
 :check
 ROLLBACK;
 BEGIN;
-UPDATE stock_slot SET allocated = allocated - 1 WHERE item = 'hammer';
+UPDATE stock_slot SET allocated = allocated - 1 WHERE item = 'hammer' AND slot = 0;
+:check
+ROLLBACK;
+BEGIN;
+UPDATE stock_slot SET backordered = backordered + 1 WHERE item = 'hammer' AND slot = 0;
 :check
 ROLLBACK;
 BEGIN;

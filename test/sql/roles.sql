@@ -141,7 +141,7 @@ $$;
 CREATE FUNCTION planted.sum(numeric) RETURNS numeric LANGUAGE sql AS 'SELECT 0::numeric WHERE planted.bark()';
 CREATE OPERATOR planted.= (leftarg = text, rightarg = text, function = planted.text_equal);
 CREATE OPERATOR planted.< (leftarg = numeric, rightarg = numeric, function = planted.numeric_less);
-CREATE TABLE planted.stock_slot (item text, location text, slot integer, available numeric, allocated numeric);
+CREATE TABLE planted.stock_slot (item text, location text, slot integer, available numeric, allocated numeric, backordered numeric);
 CREATE TABLE planted.journal (kind text);
 CREATE TABLE planted.item (item text);
 CREATE VIEW planted.backorder AS SELECT planted.bark();
@@ -202,7 +202,7 @@ CREATE TRIGGER d AFTER DELETE ON order_line REFERENCING OLD TABLE AS deleted FOR
 \set VERBOSITY sqlstate
 -- no slots: no ledger
 INSERT INTO order_line (order_id, line_no, item, quantity) VALUES ('1', 1, 'a', 1);
-CREATE TABLE stock_slot (item text COLLATE "C", location text COLLATE "C", slot integer, available numeric, allocated numeric);
+CREATE TABLE stock_slot (item text COLLATE "C", location text COLLATE "C", slot integer, available numeric, allocated numeric, backordered numeric);
 -- piece by piece
 INSERT INTO order_line (order_id, line_no, item, quantity) VALUES ('1', 1, 'a', 1);
 CREATE TABLE item (item text COLLATE "C", on_short text, backorder_limit numeric, auto_allocate boolean);
@@ -216,11 +216,11 @@ INSERT INTO order_line (order_id, line_no, item, quantity) VALUES ('1', 1, 'a', 
 ALTER TABLE stock_slot ADD PRIMARY KEY (item, location, slot);
 INSERT INTO order_line (order_id, line_no, item, quantity) VALUES ('1', 1, 'a', 1);
 -- NULLs where a ledger has none
-INSERT INTO stock_slot VALUES ('a', 'main', 0, NULL, NULL);
+INSERT INTO stock_slot VALUES ('a', 'main', 0, NULL, NULL, NULL);
 INSERT INTO order_line (order_id, line_no, item, quantity) VALUES ('1', 1, 'a', 1);
 UPDATE stock_slot SET available = 5;
 INSERT INTO order_line (order_id, line_no, item, quantity) VALUES ('1', 1, 'a', 1);
-UPDATE stock_slot SET allocated = 0;
+UPDATE stock_slot SET allocated = 0, backordered = 0;
 INSERT INTO order_line (order_id, line_no, item, quantity) VALUES ('1', 1, 'a', NULL);
 INSERT INTO order_line (order_id, line_no, item, quantity) VALUES (NULL, 1, 'a', 1);
 INSERT INTO order_line (order_id, line_no, item, quantity) VALUES ('1', 1, NULL, 1);
@@ -305,7 +305,7 @@ INSERT INTO order_line (order_id, line_no, item, quantity) VALUES ('1', 4, 'a', 
 DROP VIEW stock_slot, item;
 
 -- stock_move and the others likewise
-CREATE TABLE stock_slot (item text COLLATE "C", location text COLLATE "C", slot integer, available numeric, allocated numeric, PRIMARY KEY (item, location, slot));
+CREATE TABLE stock_slot (item text COLLATE "C", location text COLLATE "C", slot integer, available numeric, allocated numeric, backordered numeric, PRIMARY KEY (item, location, slot));
 CREATE TABLE item (item text COLLATE "C" PRIMARY KEY, on_short text, backorder_limit numeric, auto_allocate boolean);
 INSERT INTO item VALUES ('a');
 CREATE TABLE stock_move (move_id bigint, kind text, item text, location text, quantity numeric, order_id text, line_no bigint, moved_at timestamptz);

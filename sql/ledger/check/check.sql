@@ -75,23 +75,23 @@ balance AS (
 	/* each item at each location: what the slots say, and what moves, lines and backorders say */
 	SELECT item, location,
 		sum(moved) AS moved, sum(open) AS open, sum(waiting) AS waiting,
-		sum(available) AS available, sum(allocated) AS allocated
+		sum(available) AS available, sum(allocated) AS allocated, sum(backordered) AS backordered
 	FROM (
-		SELECT item, location, sum(available), sum(allocated), 0, 0, 0
+		SELECT item, location, sum(available), sum(allocated), sum(backordered), 0, 0, 0
 		FROM stock_slot
 		WHERE $1 IS NULL OR item = $1
 		GROUP BY item, location
 		UNION ALL
-		SELECT item, location, 0, 0,
+		SELECT item, location, 0, 0, 0,
 			sum(CASE WHEN kind IN ('shipment', 'return_to_vendor', 'transfer_out') THEN -quantity ELSE quantity END), 0, 0
 		FROM stock_move
 		WHERE $1 IS NULL OR item = $1
 		GROUP BY item, location
 		UNION ALL
-		SELECT item, location, 0, 0, 0, sum(open), sum(waiting)
+		SELECT item, location, 0, 0, 0, 0, sum(open), sum(waiting)
 		FROM line
 		GROUP BY item, location
-	) AS part (item, location, available, allocated, moved, open, waiting)
+	) AS part (item, location, available, allocated, backordered, moved, open, waiting)
 	GROUP BY item, location
 ),
 told AS (
@@ -121,6 +121,10 @@ disagreement AS (
 		/* allocated: what the slots have given away is what the lines have: open and not waiting */
 		SELECT 'allocated', trim_scale(b.open - b.waiting)::text, trim_scale(b.allocated)::text
 		WHERE b.allocated <> b.open - b.waiting
+		UNION ALL
+		/* backordered: what the slots count as waiting is what the lines wait for */
+		SELECT 'backordered', trim_scale(b.waiting)::text, trim_scale(b.backordered)::text
+		WHERE b.backordered <> b.waiting
 		UNION ALL
 		/* available: nothing is oversold; the facts themselves never promise more than was moved in */
 		SELECT 'available', '0 or more', trim_scale(b.moved - (b.open - b.waiting))::text

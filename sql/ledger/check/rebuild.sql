@@ -95,25 +95,25 @@ WHERE (l.order_id, l.line_no) = (t.order_id, t.line_no)
  */
 DELETE FROM stock_slot;
 
-INSERT INTO stock_slot (item, location, slot, available, allocated)
-SELECT item, location, 0, sum(moved) - sum(allocated), sum(allocated)
+INSERT INTO stock_slot (item, location, slot, available, allocated, backordered)
+SELECT item, location, 0, sum(moved) - sum(open) + sum(waiting), sum(open) - sum(waiting), sum(waiting)
 FROM (
 	SELECT item, location,
 		CASE WHEN kind IN ('shipment', 'return_to_vendor', 'transfer_out') THEN -quantity ELSE quantity END,
-		0
+		0, 0
 	FROM stock_move
 	UNION ALL
-	SELECT item, location, 0, quantity - cancelled - shipped
+	SELECT item, location, 0, quantity - cancelled - shipped, 0
 	FROM order_line
 	WHERE NOT on_hold AND cancelled + shipped < quantity
 	UNION ALL
-	SELECT l.item, l.location, 0, -b.remaining
+	SELECT l.item, l.location, 0, 0, b.remaining
 	FROM backorder AS b
 	JOIN order_line AS l USING (order_id, line_no)
 	WHERE b.closed_at IS NULL
-) AS part (item, location, moved, allocated)
+) AS part (item, location, moved, open, waiting)
 GROUP BY item, location
-HAVING sum(moved) <> 0 OR sum(allocated) <> 0;
+HAVING sum(moved) <> 0 OR sum(open) <> 0 OR sum(waiting) <> 0;
 
 /* Sequences that fell behind, as after rows were copied in by hand; never back. */
 SELECT setval(pg_get_serial_sequence('stock_move', 'move_id'), max(move_id)) FROM stock_move

@@ -1,7 +1,7 @@
 /*
  * What is where.  UNION ALL rather than joins: a condition on item or location
- * reaches the index of each table, and a place that has only a queue or only an
- * expected delivery has its row.
+ * reaches the index of each table, and a place that has only an expected delivery
+ * has its row.  Nobody goes along a queue to know its length.
  */
 CREATE OR REPLACE VIEW stock AS
 SELECT
@@ -14,12 +14,8 @@ SELECT
 	sum(inbound) AS inbound,
 	min(expected_at) AS next_inbound_at
 FROM (
-	SELECT item, location, available, allocated, 0::numeric AS backordered, 0::numeric AS inbound, NULL::timestamptz AS expected_at
+	SELECT item, location, available, allocated, backordered, 0::numeric AS inbound, NULL::timestamptz AS expected_at
 	FROM stock_slot
-	UNION ALL
-	SELECT item, location, 0, 0, remaining, 0, NULL::timestamptz AS expected_at
-	FROM backorder
-	WHERE closed_at IS NULL
 	UNION ALL
 	SELECT item, location, 0, 0, 0, quantity - cancelled - received, expected_at
 	FROM inbound

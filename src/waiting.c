@@ -1,0 +1,81 @@
+/*
+ * waiting.c
+ *	  How many units wait for an item at a location: the length of its queue,
+ *	  without going along it.
+ *
+ *	  Like the stock itself it is the sum over the slots.  Who joins or leaves the
+ *	  queue shares the gate with others and must not wait for them, so he writes a
+ *	  slot that nobody holds, or makes one.  Those slots are numbered downwards
+ *	  from -1 and hold no stock: who looks for stock does not read them, which
+ *	  would make all who join a conflict under SERIALIZABLE.  Who serves the queue
+ *	  counts in the slot that he writes anyway.
+ */
+#include "backorder.h"
+
+#include "miscadmin.h"
+
+#define WAITING_SLOT(i) (-1 - (i))
+
+/* Locks a slot that nobody holds; else "*missing" is the first there is not. */
+static bool
+FindWaitingSlot(Stock *stock, const StockKey *key, int *missing)
+{
+	int			start = MyProcPid % max_slots;
+	SlotState	state;
+
+	while ((state = SlotTryUnseen(stock, key, WAITING_SLOT(start))) == SLOT_MISSING && start > 0)
+		start /= 2;
+	for (int i = start - 1; state == SLOT_UNFIT && i >= 0; i--)
+		if (SlotTryUnseen(stock, key, WAITING_SLOT(i)) == SLOT_LOCKED)
+			state = SLOT_LOCKED;
+	*missing = start;
+	while (state == SLOT_UNFIT)
+		state = SlotTryUnseen(stock, key, WAITING_SLOT(++*missing));
+	return state == SLOT_LOCKED;
+}
+
+/* Counts units that join the queue, or leave it (below zero). */
+void
+WaitingAdd(Engine *engine, const StockKey *key, Numeric change)
+{
+	Balance		content = {NULL, NULL, change};
+	Stock	   *stock;
+	SlotState	state;
+	int			number;
+
+	if (NumericSign(change) == 0)
+		return;
+	stock = StockLook(engine);
+	if (FindWaitingSlot(stock, key, &number))
+	{
+		SlotAdd(stock, &content);
+		return;
+	}
+	for (;; number++)
+	{
+		if (!SlotRight(&engine->ledger, key->stripe, number))
+			continue;
+		/* whoever had the right has committed, or not */
+		stock = StockLook(engine);
+		state = SlotTry(stock, key, WAITING_SLOT(number), NULL);
+		if (state == SLOT_LOCKED)
+			SlotAdd(stock, &content);
+		else if (state == SLOT_MISSING)
+			SlotInsert(stock, key, WAITING_SLOT(number), &content);
+		if (state != SLOT_UNFIT)
+			return;
+	}
+}
+
+/*
+ * Units that wait.  Under the exclusive gate that is what it says; under a shared
+ * one, those who join or leave at this moment are not seen.
+ */
+Numeric
+QueueWaiting(Engine *engine, const StockKey *key)
+{
+	Balance		balance;
+
+	StockSum(engine, key, false, &balance);
+	return balance.backordered;
+}
