@@ -38,6 +38,9 @@ sub run
 		push @rows, $row;
 	}
 	my $said = $self->errors_from($position);
+	# psql may run one more command after that; a COMMIT without an answer is none
+	die "psql ended: $said"
+	  if $said =~ /^(?:.*: )?(?:server closed the connection|no connection to the server|connection to server was lost|FATAL:  57P0[123]:)/m;
 	my %reply = (rows => \@rows, state => '00000', constraint => '', message => '');
 	if ($said =~ /^(?:.*: )?(?:ERROR|FATAL|PANIC):  (\w{5}): (.*?)(?=^(?:.*: )?ERROR:|\z)/ms)
 	{

@@ -1,10 +1,16 @@
-# A hot standby reads everything: views, figures, and the proof.
+# A hot standby reads everything: views, figures, and the proof.  It takes over when
+# the primary dies under load.
 use strict;
 use warnings;
 
-use BackorderTest;
+use FindBin;
 use PostgreSQL::Test::Cluster;
 use Test::More;
+use Time::HiRes qw(sleep time);
+
+use lib "$FindBin::RealBin/../lib", "$FindBin::RealBin/../model";
+use BackorderTest;
+use Load;
 
 my $primary = start_node('primary');
 
@@ -62,9 +68,30 @@ no_disagreement($standby, 'shop', 'check_ledger works on the standby and finds n
 like(sql_error($standby, "SELECT backorder.rebuild_ledger('shop')"), qr/25006/, 'rebuild_ledger is refused there');
 like(sql_error($standby, "SELECT shop.receive('A', 1)"), qr/25006/, 'and so is a receipt');
 
-# The standby takes over.
+# Under load the standby shows committed states, and none of them is wrong.
+$primary->append_conf('postgresql.conf', "synchronous_standby_names = '*'");
+$primary->reload;
+my $load = Load->new(node => $primary, seed => 3, sessions => 4, two_phase => 1);
+sql($primary, $load->items);
+$load->start;
+my ($checks, @found) = 0;
+my $end = time + 2;
+while (time < $end)
+{
+	my $check = sql($standby, "SELECT * FROM backorder.check_ledger('shop')");
+	push @found, $check if $check ne '';
+	$checks++;
+}
+is($found[0] // '', '', "check_ledger was empty on the standby $checks times under load");
+
+# The primary dies in the middle of it, and the standby takes over: it is synchronous.
 $primary->stop('immediate');
+$load->finish;
 $standby->promote;
+my @wrong = $load->disagreements($standby);
+is("@wrong", '', 'nothing that was acknowledged is lost');
+no_disagreement($standby, 'shop', 'and check_ledger finds nothing');
+note $load->report;
 is( sql($standby, q{INSERT INTO shop.order_line_status (order_id, line_no, item, quantity)
 	VALUES ('5', 1, 'A', 2) RETURNING allocated, backordered}), '0|2', 'after promotion orders are placed');
 sql($standby, "SELECT shop.receive('A', 50)");

@@ -463,7 +463,10 @@ disagreement AS (
 	WHERE ranked_by < last_worse_fill
 
 	UNION ALL
-	/* sequence: the next number a table gives is above all it has */
+	/*
+	 * sequence: the next number a table gives is above all it has (not where its
+	 * rows come from a publisher: numbers are given there, and sequences do not follow)
+	 */
 	SELECT 'sequence', NULL, NULL, NULL, NULL, s.table_name || ' above ' || s.greatest_id, 'next is ' || s.next_id
 	FROM (
 		SELECT 'stock_move', (SELECT max(move_id) FROM stock_move), backorder.next_id('stock_move', 'move_id')
@@ -475,6 +478,7 @@ disagreement AS (
 		SELECT 'journal', (SELECT max(journal_id) FROM journal), backorder.next_id('journal', 'journal_id')
 	) AS s (table_name, greatest_id, next_id)
 	WHERE s.next_id <= s.greatest_id AND $1 IS NULL
+		AND NOT EXISTS (SELECT FROM pg_subscription_rel AS r WHERE r.srrelid = s.table_name::regclass)
 
 	UNION ALL
 	/* outbox: a row's horizon lies above the transaction that wrote it, so that readers of the journal skip nothing, … */
