@@ -10,6 +10,7 @@
 
 #include "access/stratnum.h"
 #include "access/xact.h"
+#include "catalog/pg_type.h"
 #include "commands/trigger.h"
 #include "executor/spi.h"
 #include "executor/tuptable.h"
@@ -18,9 +19,11 @@
 #include "storage/lockdefs.h"
 #include "utils/builtins.h"
 #include "utils/numeric.h"
+#include "utils/queryenvironment.h"
 #include "utils/rel.h"
 #include "utils/snapshot.h"
 #include "utils/timestamp.h"
+#include "utils/tuplestore.h"
 
 #include "compat.h"
 
@@ -40,21 +43,32 @@ extern Numeric NumericLeast(Numeric a, Numeric b);
 extern bool QuantityFits(Numeric a);
 extern char *NumericText(Numeric a);
 
-/* column.c: columns of values that go to SQL as arrays */
-typedef struct Column
-{
-	Oid			type;
-	Datum	   *values;
-	bool	   *nulls;
-	int			count;
-	int			capacity;
-} Column;
+/* rows.c: rows that C hands to SQL as the relation "input" */
+#define MAX_ROW_COLUMNS 24
 
-extern void ColumnInit(Column *column, Oid type);
-extern void ColumnAdd(Column *column, Datum value);
-extern void ColumnAddOrNull(Column *column, Datum value, bool isnull);
-extern Datum ColumnArray(const Column *column);
-extern void ColumnReset(Column *column);
+typedef struct RowShape
+{
+	TupleDesc	desc;			/* NULL until first used */
+	struct
+	{
+		const char *name;
+		Oid			type;
+	}			columns[MAX_ROW_COLUMNS + 1];
+} RowShape;
+
+typedef struct Rows
+{
+	RowShape   *shape;
+	TupleDesc	desc;
+	Tuplestorestate *store;
+	int64		count;
+} Rows;
+
+extern RowShape line_keys;
+extern void RowsInit(Rows *rows, RowShape *shape);
+extern void RowsAdd(Rows *rows, const Datum *values, const bool *nulls);
+extern void RowsAddLine(Rows *rows, const text *order_id, int64 line_no);
+extern void RowsEnd(Rows *rows);
 
 /* a ledger table that is read by its primary key (key.c) */
 typedef struct KeyedTable
@@ -87,7 +101,8 @@ typedef struct Engine
 	bool		items_open;
 	bool		locations_open;
 	struct Stock *stock;
-	struct Journal *journal;
+	Rows		journal;
+	bool		journal_open;
 	struct LineFacts *facts;
 	struct Notifications *notifications;
 	struct Engine *outer;
@@ -116,14 +131,19 @@ typedef struct LedgerQuery
 	const char *text;			/* "@." stands for the ledger's schema */
 	int			nargs;
 	Oid			argtypes[MAX_QUERY_ARGUMENTS];
+	RowShape   *input;			/* NULL: it reads none */
 } LedgerQuery;
 
 extern void SpiConnect(void);
 extern void SpiExpect(int result);
 extern char *LedgerText(const Ledger *ledger, const char *query);
 extern SPIPlanPtr LedgerPlan(const Ledger *ledger, const LedgerQuery *query);
-extern uint64 EngineLockRows(Engine *engine, const LedgerQuery *query, Datum *values, const char *nulls);
+extern uint64 EngineLockRows(Engine *engine, const LedgerQuery *query, Rows *input, Datum *values,
+							 const char *nulls);
 extern uint64 EngineExecute(Engine *engine, const LedgerQuery *query, Datum *values, const char *nulls);
+extern void RowsOffer(Engine *engine, Rows *rows, EphemeralNamedRelation relation);
+extern void RowsWithdraw(void);
+extern uint64 EngineExecuteOn(Engine *engine, const LedgerQuery *query, Rows *input, Datum *values);
 extern text *ResultText(uint64 row, int column);
 extern text *ResultTextOrNull(uint64 row, int column);
 extern Numeric ResultNumeric(uint64 row, int column);
@@ -132,6 +152,7 @@ extern int32 ResultInt32(uint64 row, int column);
 extern bool ResultBool(uint64 row, int column);
 extern TimestampTz ResultTime(uint64 row, int column);
 extern Datum ResultTextArray(uint64 row, int column);
+extern ItemPointer ResultTid(uint64 row, int column);
 
 /* trigger.c: how a trigger function may be called */
 extern TriggerData *TriggerCall(FunctionCallInfo fcinfo, TriggerEvent timing, TriggerEvent level,
@@ -248,14 +269,12 @@ extern void SlotAdd(Stock *stock, const Balance *change);
 extern void SlotInsert(Stock *stock, const StockKey *key, int number, const Balance *content);
 
 /* waiting.c: how many units wait */
-extern Numeric QueueWaiting(Engine *engine, const StockKey *key);
-extern void WaitingAdd(Engine *engine, const StockKey *key, Numeric change);
 
 /* pending.c: lines that exist but are not yet placed */
 extern void PendingPush(const Ledger *ledger, Oid relid);
 extern void PendingPop(Oid relid);
 extern void PendingRequire(Oid relid, const char *trigger);
-extern void PendingRefuse(Engine *engine, const Column *order_ids, const Column *line_nos);
+extern void PendingRefuse(Engine *engine, Rows *lines);
 extern void PendingInit(void);
 
 /* line.c: order lines as triggers see them */
@@ -378,7 +397,7 @@ typedef struct Claim
 	" WHERE (p.valid_from <= " claim_at ") IS NOT FALSE AND (" claim_at " < p.valid_to) IS NOT FALSE" \
 	" AND jsonb_path_match_tz(i.line, p.condition, '{}', true)) AS r"
 
-extern uint64 RuleExecute(Engine *engine, const LedgerQuery *query, Datum *values);
+extern uint64 RuleExecute(Engine *engine, const LedgerQuery *query, Rows *input, Datum *values);
 extern void RuleRank(Engine *engine, Claim **claims, int count);
 extern int	ClaimCompareRank(const Claim *a, const Claim *b);
 extern int	ClaimCompareEntry(const void *a, const void *b);
@@ -411,8 +430,12 @@ extern void QueueWaitingOf(Engine *engine, const StockKey *key, Share **shares, 
 extern Numeric QueueGiveUp(Engine *engine, const StockKey *key, Share **shares, int count);
 extern void QueueFillLine(Engine *engine, const StockKey *key, text *order_id, int64 line_no,
 						  const Source *source);
-extern int64 QueueRerank(Engine *engine, const StockKey *key, const Column *order_ids,
-						 const Column *line_nos);
+extern int64 QueueRerank(Engine *engine, const StockKey *key, Rows *lines);
+
+/* waiting.c: the length of a queue */
+extern void WaitingAdd(Engine *engine, const StockKey *key, Numeric change);
+extern void WaitingJoin(Engine *engine, Claim **claims, int count);
+extern Numeric QueueWaiting(Engine *engine, const StockKey *key);
 
 /* place.c: demand meets stock */
 typedef struct Demand
@@ -513,8 +536,5 @@ typedef struct MoveGroup
 extern const WorkOps move_work;
 extern void MoveRefuse(Engine *engine, int code, const Move *move, const char *message,
 					   const char *detail, const char *constraint);
-
-/* journal.c */
-extern Datum RulesText(Datum rules);
 
 #endif

@@ -8,8 +8,6 @@
  */
 #include "backorder.h"
 
-#include "catalog/pg_type.h"
-
 /* What a line may say, and how it becomes a column. */
 typedef struct BasketKey
 {

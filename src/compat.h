@@ -33,6 +33,10 @@
 	index_beginscan(heap, index, snapshot, nkeys, 0)
 #endif
 
+#if PG_VERSION_NUM < 190000
+#define TupleDescFinalize(desc) ((void) (desc))
+#endif
+
 #if PG_VERSION_NUM >= 160000
 #define NamespaceAclCheck(oid, role, mode) \
 	object_aclcheck(NamespaceRelationId, oid, role, mode)

@@ -10,9 +10,6 @@
  */
 #include "backorder.h"
 
-#include "catalog/pg_type.h"
-#include "utils/tuplestore.h"
-
 /* What a statement does to one item at one location. */
 typedef struct EditGroup
 {
@@ -20,8 +17,7 @@ typedef struct EditGroup
 	Demand	   *demand;
 	Share	  **given;
 	int			given_count;
-	Column		rank_order_ids;
-	Column		rank_line_nos;
+	List	   *ranked_anew;	/* edits */
 } EditGroup;
 
 typedef struct EditStatement
@@ -73,17 +69,13 @@ ReadEdits(Engine *engine, EditStatement *statement, const AttrNumber *attnum)
 static void
 RefusePending(Engine *engine, EditStatement *statement)
 {
-	Column		order_ids;
-	Column		line_nos;
+	Rows		lines;
 
-	ColumnInit(&order_ids, TEXTOID);
-	ColumnInit(&line_nos, INT8OID);
+	RowsInit(&lines, &line_keys);
 	for (int i = 0; i < statement->count; i++)
-	{
-		ColumnAdd(&order_ids, PointerGetDatum(statement->edits[i]->before.order_id));
-		ColumnAdd(&line_nos, Int64GetDatum(statement->edits[i]->before.line_no));
-	}
-	PendingRefuse(engine, &order_ids, &line_nos);
+		RowsAddLine(&lines, statement->edits[i]->before.order_id, statement->edits[i]->before.line_no);
+	PendingRefuse(engine, &lines);
+	RowsEnd(&lines);
 }
 
 static int
@@ -181,15 +173,21 @@ FillGroups(EditStatement *statement, EditGroup **groups)
 		else if ((!edit->entered || !EditSamePlace(edit)) && to->demand == NULL)
 			to->demand = DemandCreate(&to->key);	/* it must exist all the same */
 		if (edit->ranked_anew && !edit->before.on_hold && !edit->held && EditSamePlace(edit))
-		{
-			if (to->rank_order_ids.type == InvalidOid)
-			{
-				ColumnInit(&to->rank_order_ids, TEXTOID);
-				ColumnInit(&to->rank_line_nos, INT8OID);
-			}
-			ColumnAdd(&to->rank_order_ids, PointerGetDatum(edit->after.order_id));
-			ColumnAdd(&to->rank_line_nos, Int64GetDatum(edit->after.line_no));
-		}
+			to->ranked_anew = lappend(to->ranked_anew, edit);
+	}
+}
+
+static void
+LinesRankedAnew(const EditGroup *group, Rows *lines)
+{
+	ListCell   *cell;
+
+	RowsInit(lines, &line_keys);
+	foreach(cell, group->ranked_anew)
+	{
+		Edit	   *edit = lfirst(cell);
+
+		RowsAddLine(lines, edit->after.order_id, edit->after.line_no);
 	}
 }
 
@@ -198,18 +196,21 @@ static bool
 AnyToRerank(Engine *engine, EditGroup *group)
 {
 	static const LedgerQuery query = {
-		"SELECT FROM unnest($3, $4) AS k (order_id, line_no)"
+		"SELECT FROM input AS k"
 		" JOIN @.backorder AS b ON b.order_id = k.order_id AND b.line_no = k.line_no"
 		" WHERE (b.item, b.location) IS NOT DISTINCT FROM ($1, $2) AND b.remaining > 0 LIMIT 1",
-		4, {TEXTOID, TEXTOID, TEXTARRAYOID, INT8ARRAYOID}
+		2, {TEXTOID, TEXTOID}, &line_keys
 	};
-	Datum		values[4] = {PointerGetDatum(group->key.item), PointerGetDatum(group->key.location)};
+	Datum		values[2] = {PointerGetDatum(group->key.item), PointerGetDatum(group->key.location)};
+	Rows		lines;
+	bool		any;
 
-	if (group->rank_order_ids.count == 0)
+	if (group->ranked_anew == NIL)
 		return false;
-	values[2] = ColumnArray(&group->rank_order_ids);
-	values[3] = ColumnArray(&group->rank_line_nos);
-	return EngineExecute(engine, &query, values, NULL) > 0;
+	LinesRankedAnew(group, &lines);
+	any = EngineExecuteOn(engine, &query, &lines, values) > 0;
+	RowsEnd(&lines);
+	return any;
 }
 
 static bool
@@ -281,7 +282,13 @@ EditUnderGate(Engine *engine, void *argument, LOCKMODE mode)
 			ServeReleased(engine, &group->key, released);
 	}
 	if (AnyToRerank(engine, group))
-		(void) QueueRerank(engine, &group->key, &group->rank_order_ids, &group->rank_line_nos);
+	{
+		Rows		lines;
+
+		LinesRankedAnew(group, &lines);
+		(void) QueueRerank(engine, &group->key, &lines);
+		RowsEnd(&lines);
+	}
 	if (group->demand != NULL)
 		DemandUnderGate(engine, group->demand, mode);
 }

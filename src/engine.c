@@ -12,7 +12,6 @@
 #include "miscadmin.h"
 #include "utils/fmgrprotos.h"
 #include "utils/memutils.h"
-#include "utils/tuplestore.h"
 
 /* the engine's work in progress, innermost first */
 static Engine *current_engine = NULL;

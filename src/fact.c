@@ -7,16 +7,19 @@
  */
 #include "backorder.h"
 
-#include "catalog/pg_type.h"
-
-#define FACT_COLUMNS 8
-
 typedef struct LineFacts
 {
-	Column		column[FACT_COLUMNS];
+	Fact	   *facts;
+	int			count;
+	int			capacity;
 } LineFacts;
 
-/* Adds up for each line, because one UPDATE writes a row once. */
+static RowShape fact_rows = {NULL, {
+	{"order_id", TEXTOID}, {"line_no", INT8OID}, {"backordered", NUMERICOID}, {"cancelled", NUMERICOID},
+	{"shipped", NUMERICOID}, {"entered_quantity", NUMERICOID}, {"entered_at", TIMESTAMPTZOID},
+	{"on_hold", BOOLOID}
+}};
+
 static const LedgerQuery write_facts = {
 	"UPDATE @.order_line AS l SET"
 	" backordered_at_entry = l.backordered_at_entry + f.backordered,"
@@ -26,18 +29,8 @@ static const LedgerQuery write_facts = {
 	" entered_quantity = coalesce(l.entered_quantity, f.entered_quantity),"
 	" entered_at = coalesce(l.entered_at, f.entered_at),"
 	" on_hold = coalesce(f.on_hold, l.on_hold)"
-	" FROM (SELECT order_id, line_no, sum(backordered) AS backordered, sum(cancelled) AS cancelled,"
-	" sum(shipped) AS shipped, max(entered_quantity) AS entered_quantity,"
-	" max(entered_at) AS entered_at, bool_or(on_hold) AS on_hold"
-	" FROM unnest($1, $2, $3, $4, $5, $6, $7, $8) AS f (order_id, line_no, backordered,"
-	" cancelled, shipped, entered_quantity, entered_at, on_hold) GROUP BY order_id, line_no) AS f"
-	" WHERE l.order_id = f.order_id AND l.line_no = f.line_no",
-	FACT_COLUMNS, {TEXTARRAYOID, INT8ARRAYOID, NUMERICARRAYOID, NUMERICARRAYOID, NUMERICARRAYOID,
-	NUMERICARRAYOID, TIMESTAMPTZARRAYOID, BOOLARRAYOID}
-};
-
-static const Oid fact_types[FACT_COLUMNS] = {
-	TEXTOID, INT8OID, NUMERICOID, NUMERICOID, NUMERICOID, NUMERICOID, TIMESTAMPTZOID, BOOLOID
+	" FROM input AS f WHERE l.order_id = f.order_id AND l.line_no = f.line_no",
+	0, {0}, &fact_rows
 };
 
 void
@@ -55,72 +48,94 @@ void
 FactAdd(Engine *engine, const Fact *fact)
 {
 	LineFacts  *facts = engine->facts;
-	int			i = 0;
 
 	if (facts == NULL)
 	{
-		facts = engine->facts = palloc(sizeof(LineFacts));
-		for (int j = 0; j < FACT_COLUMNS; j++)
-			ColumnInit(&facts->column[j], fact_types[j]);
+		facts = engine->facts = MemoryContextAlloc(engine->memory, sizeof(LineFacts));
+		facts->count = 0;
+		facts->capacity = 8;
+		facts->facts = MemoryContextAlloc(engine->memory, facts->capacity * sizeof(Fact));
 	}
-	ColumnAdd(&facts->column[i++], PointerGetDatum(fact->order_id));
-	ColumnAdd(&facts->column[i++], Int64GetDatum(fact->line_no));
-	ColumnAdd(&facts->column[i++], NumericGetDatum(fact->backordered));
-	ColumnAdd(&facts->column[i++], NumericGetDatum(fact->cancelled));
-	ColumnAdd(&facts->column[i++], NumericGetDatum(fact->shipped));
-	ColumnAddOrNull(&facts->column[i++], NumericGetDatum(fact->entered_quantity),
-					fact->entered_quantity == NULL);
-	ColumnAddOrNull(&facts->column[i++], TimestampTzGetDatum(fact->entered_at), !fact->has_entered_at);
-	ColumnAddOrNull(&facts->column[i++], BoolGetDatum(fact->on_hold == 1), fact->on_hold < 0);
-	Assert(i == FACT_COLUMNS);
+	if (facts->count == facts->capacity)
+		facts->facts = repalloc_huge(facts->facts, (facts->capacity *= 2) * sizeof(Fact));
+	facts->facts[facts->count++] = *fact;
 }
 
 static int
-LineKeyCompare(const void *a, const void *b, void *arg)
+FactCompare(const void *a, const void *b)
 {
-	LineFacts  *facts = arg;
-	int			left = *(const int *) a;
-	int			right = *(const int *) b;
-	int			order = TextCompare(DatumGetTextPP(facts->column[0].values[left]),
-									DatumGetTextPP(facts->column[0].values[right]));
-	int64		left_no = DatumGetInt64(facts->column[1].values[left]);
-	int64		right_no = DatumGetInt64(facts->column[1].values[right]);
+	const Fact *left = a;
+	const Fact *right = b;
+	int			order = TextCompare(left->order_id, right->order_id);
 
-	return order != 0 ? order : (left_no > right_no) - (left_no < right_no);
+	return order != 0 ? order : (left->line_no > right->line_no) - (left->line_no < right->line_no);
 }
 
-/* How many different lines the facts are about. */
-static uint64
-CountLines(LineFacts *facts)
+/* What two facts say of one line. */
+static void
+FactMerge(Fact *into, const Fact *fact)
 {
-	int			count = facts->column[0].count;
-	int		   *order = palloc_extended(sizeof(int) * count, MCXT_ALLOC_HUGE);
-	uint64		lines = 1;
-
-	for (int i = 0; i < count; i++)
-		order[i] = i;
-	qsort_arg(order, count, sizeof(int), LineKeyCompare, facts);
-	for (int i = 1; i < count; i++)
-		if (LineKeyCompare(&order[i - 1], &order[i], facts) != 0)
-			lines++;
-	pfree(order);
-	return lines;
+	into->backordered = NumericAdd(into->backordered, fact->backordered);
+	into->cancelled = NumericAdd(into->cancelled, fact->cancelled);
+	into->shipped = NumericAdd(into->shipped, fact->shipped);
+	if (into->entered_quantity == NULL)
+		into->entered_quantity = fact->entered_quantity;
+	if (!into->has_entered_at)
+		into->entered_at = fact->entered_at;
+	into->has_entered_at |= fact->has_entered_at;
+	into->on_hold = Max(into->on_hold, fact->on_hold);
 }
 
+static void
+FactWrite(Rows *rows, const Fact *fact)
+{
+	Datum		values[] = {
+		PointerGetDatum(fact->order_id),
+		Int64GetDatum(fact->line_no),
+		NumericGetDatum(fact->backordered),
+		NumericGetDatum(fact->cancelled),
+		NumericGetDatum(fact->shipped),
+		PointerGetDatum(fact->entered_quantity),
+		TimestampTzGetDatum(fact->entered_at),
+		BoolGetDatum(fact->on_hold == 1)
+	};
+	bool		nulls[lengthof(values)] = {
+		[5] = fact->entered_quantity == NULL,
+		[6] = !fact->has_entered_at,
+		[7] = fact->on_hold < 0
+	};
+
+	RowsAdd(rows, values, nulls);
+}
+
+/* One UPDATE writes a row once, so what is said of one line is put together first. */
 void
 FactFlush(Engine *engine)
 {
 	LineFacts  *facts = engine->facts;
-	Datum		values[FACT_COLUMNS];
-	uint64		lines;
+	Fact	   *last = NULL;
+	Rows		rows;
 
-	if (facts == NULL || facts->column[0].count == 0)
+	if (facts == NULL || facts->count == 0)
 		return;
-	for (int i = 0; i < FACT_COLUMNS; i++)
-		values[i] = ColumnArray(&facts->column[i]);
-	lines = CountLines(facts);
-	for (int i = 0; i < FACT_COLUMNS; i++)
-		ColumnReset(&facts->column[i]);
-	if (EngineExecute(engine, &write_facts, values, NULL) != lines)
+	qsort(facts->facts, facts->count, sizeof(Fact), FactCompare);
+	RowsInit(&rows, &fact_rows);
+	for (int i = 0; i < facts->count; i++)
+	{
+		Fact	   *fact = &facts->facts[i];
+
+		if (last != NULL && FactCompare(last, fact) == 0)
+			FactMerge(last, fact);
+		else
+		{
+			if (last != NULL)
+				FactWrite(&rows, last);
+			last = fact;
+		}
+	}
+	FactWrite(&rows, last);
+	facts->count = 0;
+	if (EngineExecuteOn(engine, &write_facts, &rows, NULL) != (uint64) rows.count)
 		EngineObstructed("order_line");
+	RowsEnd(&rows);
 }

@@ -8,7 +8,6 @@
  */
 #include "backorder.h"
 
-#include "catalog/pg_type.h"
 #include "miscadmin.h"
 #include "utils/acl.h"
 #include "utils/lsyscache.h"
@@ -174,20 +173,18 @@ static int64
 RerankKey(Engine *engine, const StockKey *key, const RerankWork *work)
 {
 	Datum		values[3] = {PointerGetDatum(key->item), PointerGetDatum(key->location), PointerGetDatum(work->customer)};
-	Column		order_ids;
-	Column		line_nos;
+	Rows		lines;
 	uint64		rows;
+	int64		moved;
 
 	GateLock(&engine->ledger, key->stripe, ExclusiveLock);
-	ColumnInit(&order_ids, TEXTOID);
-	ColumnInit(&line_nos, INT8OID);
+	RowsInit(&lines, &line_keys);
 	rows = EngineExecute(engine, &rerank_lines, values, work->customer ? NULL : "  n");
 	for (uint64 i = 0; i < rows; i++)
-	{
-		ColumnAdd(&order_ids, PointerGetDatum(ResultText(i, 1)));
-		ColumnAdd(&line_nos, Int64GetDatum(ResultInt64(i, 2)));
-	}
-	return QueueRerank(engine, key, &order_ids, &line_nos);
+		RowsAddLine(&lines, ResultText(i, 1), ResultInt64(i, 2));
+	moved = QueueRerank(engine, key, &lines);
+	RowsEnd(&lines);
+	return moved;
 }
 
 static int
@@ -288,16 +285,13 @@ ReadSide(Engine *engine, Side *side, uint64 rows)
 static void
 RefusePendingSides(Engine *engine, const Reallocation *work)
 {
-	Column		order_ids;
-	Column		line_nos;
+	Rows		lines;
 
-	ColumnInit(&order_ids, TEXTOID);
-	ColumnInit(&line_nos, INT8OID);
-	ColumnAdd(&order_ids, PointerGetDatum(work->from.order_id));
-	ColumnAdd(&line_nos, Int64GetDatum(work->from.line_no));
-	ColumnAdd(&order_ids, PointerGetDatum(work->to.order_id));
-	ColumnAdd(&line_nos, Int64GetDatum(work->to.line_no));
-	PendingRefuse(engine, &order_ids, &line_nos);
+	RowsInit(&lines, &line_keys);
+	RowsAddLine(&lines, work->from.order_id, work->from.line_no);
+	RowsAddLine(&lines, work->to.order_id, work->to.line_no);
+	PendingRefuse(engine, &lines);
+	RowsEnd(&lines);
 }
 
 static void
@@ -328,7 +322,7 @@ Reallocate(Engine *engine, void *argument)
 {
 	Reallocation *work = argument;
 	Datum		values[4] = {PointerGetDatum(work->from.order_id), Int64GetDatum(work->from.line_no), PointerGetDatum(work->to.order_id), Int64GetDatum(work->to.line_no)};
-	uint64		rows = EngineLockRows(engine, &lock_sides, values, NULL);
+	uint64		rows = EngineLockRows(engine, &lock_sides, NULL, values, NULL);
 	Share	   *shares[2] = {&work->from.share, &work->to.share};
 	TimestampTz now = GetCurrentTransactionStartTimestamp();
 	Source		source = {0, "reallocated", work->quantity, now, work->reason};
@@ -414,7 +408,7 @@ LockLines(Engine *engine, void *argument)
 	LineLock   *lock = argument;
 	Datum		values[2] = {PointerGetDatum(lock->order_id), Int64GetDatum(lock->line_no)};
 
-	(void) EngineLockRows(engine, &query, values, lock->all ? " n" : NULL);
+	(void) EngineLockRows(engine, &query, NULL, values, lock->all ? " n" : NULL);
 }
 
 /* Does the caller see such a line? */

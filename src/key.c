@@ -16,7 +16,6 @@
 #include "catalog/pg_am.h"
 #include "catalog/pg_class.h"
 #include "catalog/pg_collation.h"
-#include "catalog/pg_type.h"
 #include "utils/fmgroids.h"
 #include "utils/snapmgr.h"
 

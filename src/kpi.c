@@ -12,7 +12,6 @@
 #include "backorder.h"
 
 #include "access/tupmacs.h"
-#include "catalog/pg_type.h"
 #include "common/int.h"
 #include "utils/array.h"
 #include "utils/fmgrprotos.h"

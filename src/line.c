@@ -4,7 +4,6 @@
  */
 #include "backorder.h"
 
-#include "catalog/pg_type.h"
 #include "utils/datum.h"
 #include "utils/jsonb.h"
 

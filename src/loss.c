@@ -8,8 +8,6 @@
  */
 #include "backorder.h"
 
-#include "catalog/pg_type.h"
-
 typedef struct Holder
 {
 	Claim		claim;			/* its rank, and what it loses */
@@ -29,11 +27,11 @@ static const LedgerQuery read_holders = {
 static const LedgerQuery lock_holders = {
 	"SELECT k.n::integer, l.quantity - l.cancelled - l.shipped - (SELECT coalesce(sum(b.remaining), 0)"
 	" FROM @.backorder AS b WHERE b.order_id = l.order_id AND b.line_no = l.line_no AND b.remaining > 0),"
-	" l.firm FROM unnest($3, $4) WITH ORDINALITY AS k (order_id, line_no, n)"
+	" l.firm FROM input AS k"
 	" JOIN @.order_line AS l ON l.order_id = k.order_id AND l.line_no = k.line_no"
 	" WHERE (l.item, l.location) IS NOT DISTINCT FROM ($1, $2) AND NOT l.on_hold"
 	" FOR NO KEY UPDATE OF l SKIP LOCKED",
-	4, {TEXTOID, TEXTOID, TEXTARRAYOID, INT8ARRAYOID}
+	2, {TEXTOID, TEXTOID}, &line_keys
 };
 
 /* Bottom of the ranking first; among equals the one that entered last. */
@@ -97,22 +95,15 @@ ReadHolders(Engine *engine, const StockKey *key, const Loss *loss, int *count)
 static void
 LockHolders(Engine *engine, const StockKey *key, Holder **holders, int count)
 {
-	Datum		values[4] = {PointerGetDatum(key->item), PointerGetDatum(key->location)};
-	Column		order_ids;
-	Column		line_nos;
+	Datum		values[2] = {PointerGetDatum(key->item), PointerGetDatum(key->location)};
+	Rows		lines;
 	uint64		rows;
 
-	ColumnInit(&order_ids, TEXTOID);
-	ColumnInit(&line_nos, INT8OID);
+	RowsInit(&lines, &line_keys);
 	for (int i = 0; i < count; i++)
-	{
-		ColumnAdd(&order_ids, PointerGetDatum(holders[i]->claim.order_id));
-		ColumnAdd(&line_nos, Int64GetDatum(holders[i]->claim.line_no));
-	}
-	PendingRefuse(engine, &order_ids, &line_nos);
-	values[2] = ColumnArray(&order_ids);
-	values[3] = ColumnArray(&line_nos);
-	rows = EngineExecute(engine, &lock_holders, values, NULL);
+		RowsAddLine(&lines, holders[i]->claim.order_id, holders[i]->claim.line_no);
+	PendingRefuse(engine, &lines);
+	rows = EngineExecuteOn(engine, &lock_holders, &lines, values);
 	for (uint64 i = 0; i < rows; i++)
 	{
 		Holder	   *holder = holders[ResultInt32(i, 1) - 1];
@@ -121,6 +112,7 @@ LockHolders(Engine *engine, const StockKey *key, Holder **holders, int count)
 		holder->firm = ResultNumeric(i, 3);
 		holder->locked = true;
 	}
+	RowsEnd(&lines);
 }
 
 static void

@@ -4,9 +4,6 @@
  */
 #include "backorder.h"
 
-#include "catalog/pg_type.h"
-#include "utils/tuplestore.h"
-
 /* A key, which in a ledger's table is never NULL. */
 static text *
 SlotKey(TupleTableSlot *slot, AttrNumber attnum)
@@ -113,20 +110,21 @@ KeyPointerCompare(const void *a, const void *b)
 	return StockKeyCompare(*(StockKey *const *) a, *(StockKey *const *) b);
 }
 
+static RowShape item_rows = {NULL, {{"item", TEXTOID}}};
+
 /* Where available stock of these items lies beside a queue. */
 static const LedgerQuery idle_stock = {
 	"SELECT s.item, s.location FROM @.stock_slot AS s JOIN @.item AS i ON i.item = s.item"
-	" WHERE i.auto_allocate AND s.item = ANY ($1)"
+	" WHERE i.auto_allocate AND s.item IN (SELECT n.item FROM input AS n)"
 	" GROUP BY s.item, s.location",
-	1, {TEXTARRAYOID}
+	0, {0}, &item_rows
 };
 
 /* Allocation is automatic again: what is available serves the queue. */
 static void
-ServeIdle(Engine *engine, const Column *items)
+ServeIdle(Engine *engine, Rows *items)
 {
-	Datum		values[1] = {ColumnArray(items)};
-	int			count = (int) EngineExecute(engine, &idle_stock, values, NULL);
+	int			count = (int) EngineExecuteOn(engine, &idle_stock, items, NULL);
 	StockKey  **keys = palloc(sizeof(StockKey *) * Max(count, 1));
 
 	for (int i = 0; i < count; i++)
@@ -150,22 +148,27 @@ UpdateItems(Engine *engine, void *argument)
 	AttrNumber	attnum[2];
 	TupleTableSlot *before = TransitionSlot(trigger);
 	TupleTableSlot *after = TransitionSlot(trigger);
-	Column		items;
+	Rows		items;
 	bool		isnull;
 
 	ForEachKey(engine, trigger, "item", CheckItem);
 	FindColumns(trigger->tg_relation, shape, 2, attnum);
-	ColumnInit(&items, TEXTOID);
+	RowsInit(&items, &item_rows);
 	TransitionRewind(trigger->tg_oldtable);
 	TransitionRewind(trigger->tg_newtable);
 	while (TransitionNext(trigger->tg_oldtable, before) && TransitionNext(trigger->tg_newtable, after))
 		if (DatumGetBool(slot_getattr(after, attnum[1], &isnull)) &&
 			!DatumGetBool(slot_getattr(before, attnum[1], &isnull)))
-			ColumnAdd(&items, PointerGetDatum(SlotKey(after, attnum[0])));
+		{
+			Datum		item = PointerGetDatum(SlotKey(after, attnum[0]));
+
+			RowsAdd(&items, &item, NULL);
+		}
 	ExecDropSingleTupleTableSlot(before);
 	ExecDropSingleTupleTableSlot(after);
 	if (items.count > 0)
 		ServeIdle(engine, &items);
+	RowsEnd(&items);
 }
 
 static void
@@ -242,7 +245,7 @@ CheckRules(Engine *engine, void *argument)
 	/* string literals are taken out; a variable is a name in quotes behind a dollar sign */
 	values[0] = CStringGetTextDatum("(?<![$])\"(\\\\.|[^\"\\\\])*\"");
 	values[1] = CStringGetTextDatum("[$]\"");
-	if (RuleExecute(engine, &query, values) > 0)
+	if (RuleExecute(engine, &query, NULL, values) > 0)
 		ereport(ERROR,
 				(errcode(ERRCODE_CHECK_VIOLATION),
 				 errmsg("the condition of priority rule \"%s\" is not a predicate",

@@ -9,9 +9,7 @@
 #include "backorder.h"
 
 #include "access/htup_details.h"
-#include "catalog/pg_type.h"
 #include "utils/memutils.h"
-#include "utils/tuplestore.h"
 
 typedef struct MoveStatement
 {
@@ -132,10 +130,10 @@ static const LedgerQuery lock_lines = {
 	"SELECT l.order_id, l.line_no, l.item, l.location, l.quantity - l.cancelled - l.shipped, l.shipped,"
 	" l.firm, l.on_hold, coalesce(l.entered_at, greatest(l.placed_at, l.not_before))"
 	" FROM @.order_line AS l"
-	" JOIN (SELECT DISTINCT order_id, line_no FROM unnest($1, $2) AS k (order_id, line_no)) AS k"
+	" JOIN (SELECT DISTINCT order_id, line_no FROM input) AS k"
 	" ON l.order_id = k.order_id AND l.line_no = k.line_no"
 	" ORDER BY l.order_id, l.line_no FOR NO KEY UPDATE OF l",
-	2, {TEXTARRAYOID, INT8ARRAYOID}
+	0, {0}, &line_keys
 };
 
 static int
@@ -166,26 +164,20 @@ FindLine(MoveStatement *statement, text *order_id, int64 line_no)
 static void
 LockLines(Engine *engine, MoveStatement *statement)
 {
-	Column		order_ids;
-	Column		line_nos;
-	Datum		values[2];
+	Rows		named;
+	Rows		locked;
 
-	ColumnInit(&order_ids, TEXTOID);
-	ColumnInit(&line_nos, INT8OID);
+	RowsInit(&named, &line_keys);
 	for (int i = 0; i < statement->count; i++)
 		if (statement->moves[i]->order_id != NULL)
-		{
-			ColumnAdd(&order_ids, PointerGetDatum(statement->moves[i]->order_id));
-			ColumnAdd(&line_nos, Int64GetDatum(statement->moves[i]->line_no));
-		}
-	if (order_ids.count == 0)
+			RowsAddLine(&named, statement->moves[i]->order_id, statement->moves[i]->line_no);
+	if (named.count > 0)
+		statement->line_count = (int) EngineLockRows(engine, &lock_lines, &named, NULL, NULL);
+	RowsEnd(&named);
+	if (statement->line_count == 0)
 		return;
-	values[0] = ColumnArray(&order_ids);
-	values[1] = ColumnArray(&line_nos);
-	statement->line_count = (int) EngineLockRows(engine, &lock_lines, values, NULL);
-	statement->lines = palloc(sizeof(MoveLine *) * Max(statement->line_count, 1));
-	ColumnReset(&order_ids);
-	ColumnReset(&line_nos);
+	RowsInit(&locked, &line_keys);
+	statement->lines = palloc(sizeof(MoveLine *) * statement->line_count);
 	for (int i = 0; i < statement->line_count; i++)
 	{
 		MoveLine   *line = statement->lines[i] = palloc0(sizeof(MoveLine));
@@ -199,11 +191,11 @@ LockLines(Engine *engine, MoveStatement *statement)
 		line->firm = ResultNumeric(i, 7);
 		line->on_hold = ResultBool(i, 8);
 		line->entered_at = ResultTime(i, 9);
-		ColumnAdd(&order_ids, PointerGetDatum(line->share.order_id));
-		ColumnAdd(&line_nos, Int64GetDatum(line->share.line_no));
+		RowsAddLine(&locked, line->share.order_id, line->share.line_no);
 	}
 	qsort(statement->lines, statement->line_count, sizeof(MoveLine *), MoveLineCompare);
-	PendingRefuse(engine, &order_ids, &line_nos);
+	PendingRefuse(engine, &locked);
+	RowsEnd(&locked);
 }
 
 /* Every move that names a line must name one that exists, and its item and location. */

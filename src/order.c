@@ -11,7 +11,6 @@
 
 #include "common/hashfn.h"
 #include "utils/memutils.h"
-#include "utils/tuplestore.h"
 
 typedef struct DemandEntry
 {

@@ -11,7 +11,6 @@
  */
 #include "backorder.h"
 
-#include "catalog/pg_type.h"
 #include "utils/memutils.h"
 #include "utils/snapmgr.h"
 
@@ -71,39 +70,39 @@ PendingRequire(Oid relid, const char *trigger)
 
 /* How many of the given lines a command sees. */
 static uint64
-CountLinesSeen(Engine *engine, CommandId command, const Column *order_ids, const Column *line_nos)
+CountLinesSeen(Engine *engine, CommandId command, Rows *lines)
 {
 	static const LedgerQuery query = {
-		"SELECT FROM (SELECT DISTINCT order_id, line_no"
-		" FROM unnest($1, $2) AS k (order_id, line_no)) AS k"
+		"SELECT FROM (SELECT DISTINCT order_id, line_no FROM input) AS k"
 		" JOIN @.order_line AS l ON l.order_id = k.order_id AND l.line_no = k.line_no",
-		2, {TEXTARRAYOID, INT8ARRAYOID}
+		0, {0}, &line_keys
 	};
-	Datum		values[2];
+	MemoryContext caller = CurrentMemoryContext;
+	EphemeralNamedRelationData relation;
 	int			result;
 
 	EngineConnect(engine);
-	values[0] = ColumnArray(order_ids);
-	values[1] = ColumnArray(line_nos);
+	RowsOffer(engine, lines, &relation);
 	PushCopiedSnapshot(GetLatestSnapshot());
 	GetActiveSnapshot()->curcid = command;
-	result = SPI_execute_snapshot(LedgerPlan(&engine->ledger, &query), values, NULL,
+	result = SPI_execute_snapshot(LedgerPlan(&engine->ledger, &query), NULL, NULL,
 								  GetActiveSnapshot(), InvalidSnapshot, true, false, 0);
 	PopActiveSnapshot();
-	MemoryContextSwitchTo(engine->memory);
 	SpiExpect(result);
+	RowsWithdraw();
+	MemoryContextSwitchTo(caller);
 	return SPI_processed;
 }
 
 /* An error if one of these (distinct) lines is still to be placed. */
 void
-PendingRefuse(Engine *engine, const Column *order_ids, const Column *line_nos)
+PendingRefuse(Engine *engine, Rows *lines)
 {
 	for (Pending *entry = pending; entry != NULL; entry = entry->outer)
 		/* the next command sees what the statement itself inserts; commands inside it come later */
 		if (entry->schema == engine->ledger.schema &&
-			CountLinesSeen(engine, entry->command + 1, order_ids, line_nos) >
-			CountLinesSeen(engine, entry->command, order_ids, line_nos))
+			CountLinesSeen(engine, entry->command + 1, lines) >
+			CountLinesSeen(engine, entry->command, lines))
 			ereport(ERROR,
 					(errcode(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE),
 					 errmsg("an order line cannot be changed before the statement that inserts it has placed it"),

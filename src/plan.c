@@ -4,7 +4,6 @@
  */
 #include "backorder.h"
 
-#include "catalog/pg_type.h"
 #include "utils/datum.h"
 #include "utils/guc.h"
 #include "utils/hsearch.h"
@@ -147,6 +146,8 @@ LedgerPlan(const Ledger *ledger, const LedgerQuery *query)
 void
 EngineConnect(Engine *engine)
 {
+	MemoryContext caller = CurrentMemoryContext;
+
 	if (engine->spi_connected)
 		return;
 	engine->guc_level = NewGUCNestLevel();
@@ -154,7 +155,7 @@ EngineConnect(Engine *engine)
 							 GUC_ACTION_SAVE, true, 0, false);
 	SpiConnect();
 	engine->spi_connected = true;
-	MemoryContextSwitchTo(engine->memory);
+	MemoryContextSwitchTo(caller);
 }
 
 void
@@ -187,16 +188,22 @@ EngineObstructed(const char *table)
 }
 
 static uint64
-Execute(Engine *engine, const LedgerQuery *query, Datum *values, const char *nulls, bool latest)
+Execute(Engine *engine, const LedgerQuery *query, Rows *input, Datum *values, const char *nulls,
+		bool latest)
 {
+	MemoryContext caller = CurrentMemoryContext;
+	EphemeralNamedRelationData relation;
 	SPIPlanPtr	plan;
 	Snapshot	snapshot = InvalidSnapshot;
 	Snapshot	crosscheck = InvalidSnapshot;
 	int			result;
 
+	Assert(query->input == (input == NULL ? NULL : input->shape));
 	EngineConnect(engine);
 	if (SPI_tuptable != NULL)
 		SPI_freetuptable(SPI_tuptable);
+	if (input != NULL)
+		RowsOffer(engine, input, &relation);
 	plan = LedgerPlan(&engine->ledger, query);
 	if (latest && IsolationUsesXactSnapshot())
 	{
@@ -205,8 +212,10 @@ Execute(Engine *engine, const LedgerQuery *query, Datum *values, const char *nul
 		crosscheck = GetTransactionSnapshot();
 	}
 	result = SPI_execute_snapshot(plan, values, nulls, snapshot, crosscheck, false, true, 0);
-	MemoryContextSwitchTo(engine->memory);
 	SpiExpect(result);
+	if (input != NULL)
+		RowsWithdraw();
+	MemoryContextSwitchTo(caller);
 	return SPI_processed;
 }
 
@@ -221,7 +230,14 @@ Execute(Engine *engine, const LedgerQuery *query, Datum *values, const char *nul
 uint64
 EngineExecute(Engine *engine, const LedgerQuery *query, Datum *values, const char *nulls)
 {
-	return Execute(engine, query, values, nulls, true);
+	return Execute(engine, query, NULL, values, nulls, true);
+}
+
+/* The same with a query that reads rows of ours. */
+uint64
+EngineExecuteOn(Engine *engine, const LedgerQuery *query, Rows *input, Datum *values)
+{
+	return Execute(engine, query, input, values, NULL, true);
 }
 
 /*
@@ -230,9 +246,10 @@ EngineExecute(Engine *engine, const LedgerQuery *query, Datum *values, const cha
  * error 40001.
  */
 uint64
-EngineLockRows(Engine *engine, const LedgerQuery *query, Datum *values, const char *nulls)
+EngineLockRows(Engine *engine, const LedgerQuery *query, Rows *input, Datum *values,
+			   const char *nulls)
 {
-	return Execute(engine, query, values, nulls, false);
+	return Execute(engine, query, input, values, nulls, false);
 }
 
 /*
@@ -308,6 +325,15 @@ TimestampTz
 ResultTime(uint64 row, int column)
 {
 	return DatumGetTimestampTz(ResultNotNull(row, column, TIMESTAMPTZOID));
+}
+
+ItemPointer
+ResultTid(uint64 row, int column)
+{
+	ItemPointer tid = palloc(sizeof(ItemPointerData));
+
+	ItemPointerCopy((ItemPointer) DatumGetPointer(ResultNotNull(row, column, TIDOID)), tid);
+	return tid;
 }
 
 Datum

@@ -9,7 +9,6 @@
  */
 #include "backorder.h"
 
-#include "catalog/pg_type.h"
 #include "utils/snapmgr.h"
 
 static ColumnShape policy_shape[] = {

@@ -7,13 +7,14 @@
  */
 #include "backorder.h"
 
-#include "catalog/pg_type.h"
+#include "utils/memutils.h"
 
 #define FIRST_BATCH 8
 #define LARGEST_BATCH 4096
 
 typedef struct Waiting
 {
+	ItemPointer tid;
 	int64		backorder_id;
 	text	   *order_id;
 	int64		line_no;
@@ -25,17 +26,17 @@ typedef struct Waiting
 } Waiting;
 
 #define WAITING_COLUMNS \
-	"SELECT b.backorder_id, b.order_id, b.line_no, b.remaining, b.priority, b.rank_at, b.rules, b.opened_at"
+	" b.ctid, b.backorder_id, b.order_id, b.line_no, b.remaining, b.priority, b.rank_at, b.rules, b.opened_at"
 
 static const LedgerQuery read_front = {
-	WAITING_COLUMNS " FROM @.backorder AS b"
+	"SELECT" WAITING_COLUMNS " FROM @.backorder AS b"
 	" WHERE b.item = $1 AND b.location = $2 AND b.closed_at IS NULL"
 	" ORDER BY b.priority DESC, b.rank_at, b.backorder_id LIMIT $3",
 	3, {TEXTOID, TEXTOID, INT4OID}
 };
 
 static const LedgerQuery read_line = {
-	WAITING_COLUMNS " FROM @.backorder AS b"
+	"SELECT" WAITING_COLUMNS " FROM @.backorder AS b"
 	" WHERE b.order_id = $3 AND b.line_no = $4 AND (b.item, b.location) IS NOT DISTINCT FROM ($1, $2)"
 	" AND b.remaining > 0 ORDER BY b.priority DESC, b.rank_at, b.backorder_id",
 	4, {TEXTOID, TEXTOID, TEXTOID, INT8OID}
@@ -43,12 +44,11 @@ static const LedgerQuery read_line = {
 
 /* latest episode first: that is the order in which a line gives up */
 static const LedgerQuery read_lines = {
-	WAITING_COLUMNS ", k.n::integer"
-	" FROM unnest($3, $4) WITH ORDINALITY AS k (order_id, line_no, n)"
+	"SELECT" WAITING_COLUMNS ", k.n FROM input AS k"
 	" JOIN @.backorder AS b ON b.order_id = k.order_id AND b.line_no = k.line_no"
 	" WHERE (b.item, b.location) IS NOT DISTINCT FROM ($1, $2) AND b.remaining > 0"
 	" ORDER BY k.n, b.backorder_id DESC",
-	4, {TEXTOID, TEXTOID, TEXTARRAYOID, INT8ARRAYOID}
+	2, {TEXTOID, TEXTOID}, &line_keys
 };
 
 /* closed when the last of it came or was given up, whatever the order in which that was recorded */
@@ -58,13 +58,21 @@ static const LedgerQuery read_lines = {
 	" WHERE j.order_id = b.order_id AND j.line_no = b.line_no AND j.backorder_id = b.backorder_id" \
 	" AND j.kind IN ('filled', 'cancelled')) END) END,"
 
+static RowShape change_rows = {NULL, {
+	{"tid", TIDOID}, {"backorder_id", INT8OID}, {"quantity", NUMERICOID}, {"at", TIMESTAMPTZOID}
+}};
+
+/* Found by its place, which has not changed since the gate was taken; in partitions a place is not unique. */
+#define CHANGED_ROW(change) \
+	" FROM input AS " change " WHERE b.ctid = " change ".tid AND b.backorder_id = " change ".backorder_id"
+
 static const LedgerQuery write_fills = {
 	"UPDATE @.backorder AS b SET remaining = b.remaining - f.quantity,"
 	" " CLOSED_AT("f")
 	" outcome = CASE WHEN b.remaining = f.quantity"
 	" THEN CASE WHEN b.cancelled = 0 THEN 'filled' ELSE 'partly filled' END END"
-	" FROM unnest($1, $2, $3) AS f (backorder_id, quantity, at) WHERE b.backorder_id = f.backorder_id",
-	3, {INT8ARRAYOID, NUMERICARRAYOID, TIMESTAMPTZARRAYOID}
+	CHANGED_ROW("f"),
+	0, {0}, &change_rows
 };
 
 static const LedgerQuery write_cancels = {
@@ -73,46 +81,30 @@ static const LedgerQuery write_cancels = {
 	" " CLOSED_AT("c")
 	" outcome = CASE WHEN b.remaining = c.quantity"
 	" THEN CASE WHEN b.cancelled + c.quantity = b.quantity THEN 'cancelled' ELSE 'partly filled' END END"
-	" FROM unnest($1, $2, $3) AS c (backorder_id, quantity, at) WHERE b.backorder_id = c.backorder_id",
-	3, {INT8ARRAYOID, NUMERICARRAYOID, TIMESTAMPTZARRAYOID}
+	CHANGED_ROW("c"),
+	0, {0}, &change_rows
 };
 
-/* What is done to several backorders at once. */
-typedef struct Changes
-{
-	Column		backorder_ids;
-	Column		quantities;
-	Column		times;
-} Changes;
-
 static void
-ChangesInit(Changes *changes)
+ChangesAdd(Rows *changes, const Waiting *row, Numeric quantity, TimestampTz at)
 {
-	ColumnInit(&changes->backorder_ids, INT8OID);
-	ColumnInit(&changes->quantities, NUMERICOID);
-	ColumnInit(&changes->times, TIMESTAMPTZOID);
+	Datum		values[] = {
+		PointerGetDatum(row->tid),
+		Int64GetDatum(row->backorder_id),
+		NumericGetDatum(quantity),
+		TimestampTzGetDatum(at)
+	};
+
+	RowsAdd(changes, values, NULL);
 }
 
 static void
-ChangesAdd(Changes *changes, int64 backorder_id, Numeric quantity, TimestampTz at)
+ChangesWrite(Engine *engine, const LedgerQuery *query, Rows *changes)
 {
-	ColumnAdd(&changes->backorder_ids, Int64GetDatum(backorder_id));
-	ColumnAdd(&changes->quantities, NumericGetDatum(quantity));
-	ColumnAdd(&changes->times, TimestampTzGetDatum(at));
-}
-
-static void
-ChangesWrite(Engine *engine, const LedgerQuery *query, Changes *changes)
-{
-	Datum		values[3];
-
-	if (changes->backorder_ids.count == 0)
-		return;
-	values[0] = ColumnArray(&changes->backorder_ids);
-	values[1] = ColumnArray(&changes->quantities);
-	values[2] = ColumnArray(&changes->times);
-	if (EngineExecute(engine, query, values, NULL) != (uint64) changes->backorder_ids.count)
+	if (changes->count > 0 &&
+		EngineExecuteOn(engine, query, changes, NULL) != (uint64) changes->count)
 		EngineObstructed("backorder");
+	RowsEnd(changes);
 }
 
 /* The rows of the last read, copied, because the next statement frees them. */
@@ -123,14 +115,15 @@ CopyWaiting(uint64 count)
 
 	for (uint64 i = 0; i < count; i++)
 	{
-		rows[i].backorder_id = ResultInt64(i, 1);
-		rows[i].order_id = ResultText(i, 2);
-		rows[i].line_no = ResultInt64(i, 3);
-		rows[i].remaining = ResultNumeric(i, 4);
-		rows[i].priority = ResultInt32(i, 5);
-		rows[i].rank_at = ResultTime(i, 6);
-		rows[i].rules = ResultTextArray(i, 7);
-		rows[i].opened_at = ResultTime(i, 8);
+		rows[i].tid = ResultTid(i, 1);
+		rows[i].backorder_id = ResultInt64(i, 2);
+		rows[i].order_id = ResultText(i, 3);
+		rows[i].line_no = ResultInt64(i, 4);
+		rows[i].remaining = ResultNumeric(i, 5);
+		rows[i].priority = ResultInt32(i, 6);
+		rows[i].rank_at = ResultTime(i, 7);
+		rows[i].rules = ResultTextArray(i, 8);
+		rows[i].opened_at = ResultTime(i, 9);
 	}
 	return rows;
 }
@@ -171,7 +164,7 @@ typedef struct Supply
 /* Fills up to "wanted" units of one waiting row; returns how many. */
 static Numeric
 FillRow(Engine *engine, const StockKey *key, const Waiting *row, Supply *supply, Numeric wanted,
-		Changes *changes)
+		Rows *changes)
 {
 	Numeric		filled = NumericZero();
 	TimestampTz at = 0;
@@ -192,39 +185,57 @@ FillRow(Engine *engine, const StockKey *key, const Waiting *row, Supply *supply,
 			supply->left = supply->sources[supply->current].quantity;
 	}
 	if (NumericSign(filled) > 0)
-		ChangesAdd(changes, row->backorder_id, filled, at);
+		ChangesAdd(changes, row, filled, at);
 	return filled;
+}
+
+/* Serves up to "batch" rows at the front of the queue; "*rows" tells how many there were. */
+static Numeric
+ServeFront(Engine *engine, const StockKey *key, Supply *supply, int batch, uint64 *rows)
+{
+	Datum		values[3] = {PointerGetDatum(key->item), PointerGetDatum(key->location), Int32GetDatum(batch)};
+	Numeric		used = NumericZero();
+	Waiting    *waiting;
+	Rows		changes;
+
+	*rows = EngineExecute(engine, &read_front, values, NULL);
+	waiting = CopyWaiting(*rows);
+	RowsInit(&changes, &change_rows);
+	for (uint64 i = 0; i < *rows && supply->current < supply->count; i++)
+		used = NumericAdd(used, FillRow(engine, key, &waiting[i], supply, waiting[i].remaining, &changes));
+	ChangesWrite(engine, &write_fills, &changes);
+	return used;
 }
 
 /*
  * Serves the queue from the front with what the sources bring.  Returns how much
- * was used; slots are the caller's, also what they say of the units that wait.  The queue is read in growing batches: the
- * cost follows the lines filled, not the lines waiting.
+ * was used; slots are the caller's, also what they say of the units that wait.
+ * The queue is read in growing batches, each in memory of its own: the cost
+ * follows the lines filled, not the lines waiting.
  */
 Numeric
 QueueServe(Engine *engine, const StockKey *key, Source *sources, int count)
 {
 	Supply		supply = {sources, count, 0, sources[0].quantity};
+	MemoryContext memory = AllocSetContextCreate(CurrentMemoryContext, "backorder batch", ALLOCSET_DEFAULT_SIZES);
 	Numeric		used = NumericZero();
 	int			batch = FIRST_BATCH;
 	uint64		rows;
 
 	do
 	{
-		Datum		values[3] = {PointerGetDatum(key->item), PointerGetDatum(key->location), Int32GetDatum(batch)};
-		Waiting    *waiting;
-		Changes		changes;
+		MemoryContext caller = MemoryContextSwitchTo(memory);
+		Numeric		part = ServeFront(engine, key, &supply, batch, &rows);
 
-		rows = EngineExecute(engine, &read_front, values, NULL);
-		waiting = CopyWaiting(rows);
-		ChangesInit(&changes);
-		for (uint64 i = 0; i < rows && supply.current < count; i++)
-			used = NumericAdd(used, FillRow(engine, key, &waiting[i], &supply, waiting[i].remaining, &changes));
-		ChangesWrite(engine, &write_fills, &changes);
+		MemoryContextSwitchTo(caller);
+		used = NumericAdd(used, part);
+		supply.left = DatumGetNumericCopy(NumericGetDatum(supply.left));
+		MemoryContextReset(memory);
 		if (rows < (uint64) batch)
 			break;
 		batch = Min(batch * 8, LARGEST_BATCH);
 	} while (supply.current < count);
+	MemoryContextDelete(memory);
 	return used;
 }
 
@@ -255,9 +266,9 @@ QueueFillLine(Engine *engine, const StockKey *key, text *order_id, int64 line_no
 	Supply		supply = {&own, 1, 0, source->quantity};
 	uint64		rows = EngineExecute(engine, &read_line, values, NULL);
 	Waiting    *waiting = CopyWaiting(rows);
-	Changes		changes;
+	Rows		changes;
 
-	ChangesInit(&changes);
+	RowsInit(&changes, &change_rows);
 	for (uint64 i = 0; i < rows && supply.current == 0; i++)
 		(void) FillRow(engine, key, &waiting[i], &supply, waiting[i].remaining, &changes);
 	if (supply.current == 0)
@@ -270,26 +281,22 @@ QueueFillLine(Engine *engine, const StockKey *key, text *order_id, int64 line_no
 static Waiting *
 ReadShares(Engine *engine, const StockKey *key, Share **shares, int count, uint64 *rows, int **owner)
 {
-	Datum		values[4] = {PointerGetDatum(key->item), PointerGetDatum(key->location)};
-	Column		order_ids;
-	Column		line_nos;
+	Datum		values[2] = {PointerGetDatum(key->item), PointerGetDatum(key->location)};
+	Rows		lines;
 	Waiting    *waiting;
 
-	ColumnInit(&order_ids, TEXTOID);
-	ColumnInit(&line_nos, INT8OID);
+	RowsInit(&lines, &line_keys);
 	for (int i = 0; i < count; i++)
 	{
-		ColumnAdd(&order_ids, PointerGetDatum(shares[i]->order_id));
-		ColumnAdd(&line_nos, Int64GetDatum(shares[i]->line_no));
+		RowsAddLine(&lines, shares[i]->order_id, shares[i]->line_no);
 		shares[i]->waiting = NumericZero();
 	}
-	values[2] = ColumnArray(&order_ids);
-	values[3] = ColumnArray(&line_nos);
-	*rows = EngineExecute(engine, &read_lines, values, NULL);
+	*rows = EngineExecuteOn(engine, &read_lines, &lines, values);
+	RowsEnd(&lines);
 	waiting = CopyWaiting(*rows);
 	*owner = palloc(sizeof(int) * Max(*rows, 1));
 	for (uint64 i = 0; i < *rows; i++)
-		(*owner)[i] = ResultInt32(i, 9) - 1;
+		(*owner)[i] = (int) ResultInt64(i, 10) - 1;
 	return waiting;
 }
 
@@ -335,9 +342,9 @@ QueueGiveUp(Engine *engine, const StockKey *key, Share **shares, int count)
 	Waiting    *waiting = ReadShares(engine, key, shares, count, &rows, &owner);
 	Numeric		released = NumericZero();
 	Numeric		given_up = NumericZero();
-	Changes		changes;
+	Rows		changes;
 
-	ChangesInit(&changes);
+	RowsInit(&changes, &change_rows);
 	for (uint64 i = 0; i < rows; i++)
 	{
 		Share	   *share = shares[owner[i]];
@@ -348,7 +355,7 @@ QueueGiveUp(Engine *engine, const StockKey *key, Share **shares, int count)
 			continue;
 		share->waiting = NumericAdd(share->waiting, part);
 		given_up = NumericAdd(given_up, part);
-		ChangesAdd(&changes, waiting[i].backorder_id, part, source.at);
+		ChangesAdd(&changes, &waiting[i], part, source.at);
 		JournalWaiting(engine, "cancelled", key, &waiting[i], part, &source);
 	}
 	ChangesWrite(engine, &write_cancels, &changes);
@@ -365,29 +372,27 @@ QueueGiveUp(Engine *engine, const StockKey *key, Share **shares, int count)
 	return released;
 }
 
+static RowShape opened_rows = {NULL, {
+	{"order_id", TEXTOID}, {"line_no", INT8OID}, {"item", TEXTOID}, {"location", TEXTOID},
+	{"quantity", NUMERICOID}, {"lost", BOOLOID}, {"cause", TEXTOID}, {"claim_at", TIMESTAMPTZOID},
+	{"priority", INT4OID}, {"rank_at", TIMESTAMPTZOID}, {"rules", TEXTARRAYOID},
+	{"opened_at", TIMESTAMPTZOID}
+}};
+
 static const LedgerQuery open_backorders = {
 	"INSERT INTO @.backorder (order_id, line_no, item, location, quantity, remaining, cancelled,"
 	" cause, claim_at, priority, rank_at, rules, opened_at, closed_at, outcome)"
 	" SELECT order_id, line_no, item, location, quantity, CASE WHEN lost THEN 0 ELSE quantity END,"
-	" CASE WHEN lost THEN quantity ELSE 0 END, cause, claim_at, priority, rank_at, rules::text[],"
+	" CASE WHEN lost THEN quantity ELSE 0 END, cause, claim_at, priority, rank_at, rules,"
 	" opened_at, CASE WHEN lost THEN opened_at END, CASE WHEN lost THEN 'cancelled' END"
-	" FROM unnest($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12) WITH ORDINALITY"
-	" AS c (order_id, line_no, item, location, quantity, lost, cause, claim_at, priority, rank_at,"
-	" rules, opened_at, n) ORDER BY n RETURNING backorder_id",
-	12, {TEXTARRAYOID, INT8ARRAYOID, TEXTARRAYOID, TEXTARRAYOID, NUMERICARRAYOID, BOOLARRAYOID,
-	TEXTARRAYOID, TIMESTAMPTZARRAYOID, INT4ARRAYOID, TIMESTAMPTZARRAYOID, TEXTARRAYOID,
-	TIMESTAMPTZARRAYOID}
-};
-
-static const Oid open_types[] = {
-	TEXTOID, INT8OID, TEXTOID, TEXTOID, NUMERICOID, BOOLOID, TEXTOID, TIMESTAMPTZOID, INT4OID,
-	TIMESTAMPTZOID, TEXTOID, TIMESTAMPTZOID
+	" FROM input RETURNING backorder_id",
+	0, {0}, &opened_rows
 };
 
 static void
 JournalOpened(Engine *engine, Claim *claim)
 {
-	Waiting		row = {claim->backorder_id, claim->order_id, claim->line_no, claim->shortage,
+	Waiting		row = {NULL, claim->backorder_id, claim->order_id, claim->line_no, claim->shortage,
 	claim->priority, claim->rank_at, claim->rules, claim->opened_at};
 	Source		source = {claim->move_id, claim->cause, claim->shortage, claim->opened_at, claim->reason};
 
@@ -398,31 +403,38 @@ JournalOpened(Engine *engine, Claim *claim)
 	JournalWaiting(engine, "cancelled", claim->key, &row, claim->shortage, &source);
 }
 
-static int
-ClaimCompareKey(const void *a, const void *b)
-{
-	return StockKeyCompare((*(Claim *const *) a)->key, (*(Claim *const *) b)->key);
-}
-
-/* One slot is written for all that join one queue. */
 static void
-CountJoining(Engine *engine, Claim **claims, int count)
+OpenBatch(Engine *engine, Claim **claims, int count)
 {
-	Claim	  **sorted = palloc_extended(sizeof(Claim *) * count, MCXT_ALLOC_HUGE);
-	Numeric		joining = NumericZero();
+	Rows		rows;
 
-	memcpy(sorted, claims, sizeof(Claim *) * count);
-	qsort(sorted, count, sizeof(Claim *), ClaimCompareKey);
+	RowsInit(&rows, &opened_rows);
 	for (int i = 0; i < count; i++)
 	{
-		if (sorted[i]->on_short != SHORT_CANCEL)
-			joining = NumericAdd(joining, sorted[i]->shortage);
-		if (i < count - 1 && ClaimCompareKey(&sorted[i], &sorted[i + 1]) == 0)
-			continue;
-		WaitingAdd(engine, sorted[i]->key, joining);
-		joining = NumericZero();
+		Claim	   *claim = claims[i];
+		Datum		values[] = {
+			PointerGetDatum(claim->order_id),
+			Int64GetDatum(claim->line_no),
+			PointerGetDatum(claim->key->item),
+			PointerGetDatum(claim->key->location),
+			NumericGetDatum(claim->shortage),
+			BoolGetDatum(claim->on_short == SHORT_CANCEL),
+			CStringGetTextDatum(claim->cause),
+			TimestampTzGetDatum(claim->claim_at),
+			Int32GetDatum(claim->priority),
+			TimestampTzGetDatum(claim->rank_at),
+			claim->rules,
+			TimestampTzGetDatum(claim->opened_at)
+		};
+
+		RowsAdd(&rows, values, NULL);
+		pfree(DatumGetPointer(values[6]));
 	}
-	pfree(sorted);
+	if (EngineExecuteOn(engine, &open_backorders, &rows, NULL) != (uint64) count)
+		EngineObstructed("backorder");
+	RowsEnd(&rows);
+	for (int i = 0; i < count; i++)
+		claims[i]->backorder_id = ResultInt64(i, 1);
 }
 
 /*
@@ -432,46 +444,16 @@ CountJoining(Engine *engine, Claim **claims, int count)
 void
 QueueOpen(Engine *engine, Claim **claims, int count)
 {
-	Column		column[lengthof(open_types)];
-	Datum		values[lengthof(open_types)];
-
-	if (count == 0)
-		return;
-	for (int i = 0; i < (int) lengthof(open_types); i++)
-		ColumnInit(&column[i], open_types[i]);
-	for (int i = 0; i < count; i++)
-	{
-		Claim	   *claim = claims[i];
-		Column	   *next = column;
-
-		ColumnAdd(next++, PointerGetDatum(claim->order_id));
-		ColumnAdd(next++, Int64GetDatum(claim->line_no));
-		ColumnAdd(next++, PointerGetDatum(claim->key->item));
-		ColumnAdd(next++, PointerGetDatum(claim->key->location));
-		ColumnAdd(next++, NumericGetDatum(claim->shortage));
-		ColumnAdd(next++, BoolGetDatum(claim->on_short == SHORT_CANCEL));
-		ColumnAdd(next++, CStringGetTextDatum(claim->cause));
-		ColumnAdd(next++, TimestampTzGetDatum(claim->claim_at));
-		ColumnAdd(next++, Int32GetDatum(claim->priority));
-		ColumnAdd(next++, TimestampTzGetDatum(claim->rank_at));
-		ColumnAdd(next++, RulesText(claim->rules));
-		ColumnAdd(next++, TimestampTzGetDatum(claim->opened_at));
-		Assert(next == column + lengthof(open_types));
-	}
-	for (int i = 0; i < (int) lengthof(open_types); i++)
-		values[i] = ColumnArray(&column[i]);
-	if (EngineExecute(engine, &open_backorders, values, NULL) != (uint64) count)
-		EngineObstructed("backorder");
-	for (int i = 0; i < count; i++)
-		claims[i]->backorder_id = ResultInt64(i, 1);
+	for (int start = 0; start < count; start += LARGEST_BATCH)
+		OpenBatch(engine, claims + start, Min(LARGEST_BATCH, count - start));
 	for (int i = 0; i < count; i++)
 		JournalOpened(engine, claims[i]);
-	CountJoining(engine, claims, count);
+	WaitingJoin(engine, claims, count);
 }
 
 static const LedgerQuery rerank = {
 	"WITH ranked AS (SELECT b.backorder_id, " RULE_COLUMNS("b.claim_at")
-	" FROM unnest($3, $4) AS k (order_id, line_no)"
+	" FROM input AS k"
 	" JOIN @.backorder AS b ON b.order_id = k.order_id AND b.line_no = k.line_no"
 	" JOIN @.rule_input AS i ON i.order_id = b.order_id AND i.line_no = b.line_no"
 	RULE_JOIN("b.claim_at")
@@ -479,16 +461,16 @@ static const LedgerQuery rerank = {
 	" UPDATE @.backorder AS b SET priority = n.priority, rank_at = n.rank_at, rules = n.rules"
 	" FROM ranked AS n WHERE b.backorder_id = n.backorder_id"
 	" AND (b.priority, b.rank_at, b.rules) IS DISTINCT FROM (n.priority, n.rank_at, n.rules)"
-	" RETURNING b.backorder_id, b.order_id, b.line_no, b.remaining, b.priority, b.rank_at, b.rules, b.opened_at",
-	4, {TEXTOID, TEXTOID, TEXTARRAYOID, INT8ARRAYOID}
+	" RETURNING" WAITING_COLUMNS,
+	2, {TEXTOID, TEXTOID}, &line_keys
 };
 
 /* Ranks what these (distinct) lines wait for by the rules as they are now; returns how many moved. */
 int64
-QueueRerank(Engine *engine, const StockKey *key, const Column *order_ids, const Column *line_nos)
+QueueRerank(Engine *engine, const StockKey *key, Rows *lines)
 {
-	Datum		values[4] = {PointerGetDatum(key->item), PointerGetDatum(key->location), ColumnArray(order_ids), ColumnArray(line_nos)};
-	uint64		rows = RuleExecute(engine, &rerank, values);
+	Datum		values[2] = {PointerGetDatum(key->item), PointerGetDatum(key->location)};
+	uint64		rows = RuleExecute(engine, &rerank, lines, values);
 	Waiting    *waiting = CopyWaiting(rows);
 	Source		source = {0, "rerank", NULL, GetCurrentTransactionStartTimestamp(), NULL};
 

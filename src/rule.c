@@ -9,15 +9,21 @@
  */
 #include "backorder.h"
 
-#include "catalog/pg_type.h"
 #include "utils/guc.h"
+
+/* claims are ranked so many at a time */
+#define CLAIM_BATCH 4096
+
+static RowShape claim_rows = {NULL, {
+	{"order_id", TEXTOID}, {"line_no", INT8OID}, {"claim_at", TIMESTAMPTZOID}, {"n", INT8OID}
+}};
 
 static const LedgerQuery rank_claims = {
 	"SELECT " RULE_COLUMNS("k.claim_at")
-	" FROM unnest($1, $2, $3) WITH ORDINALITY AS k (order_id, line_no, claim_at, n)"
+	", k.n FROM input AS k"
 	" JOIN @.rule_input AS i ON i.order_id = k.order_id AND i.line_no = k.line_no"
-	RULE_JOIN("k.claim_at") " ORDER BY k.n",
-	3, {TEXTARRAYOID, INT8ARRAYOID, TIMESTAMPTZARRAYOID}
+	RULE_JOIN("k.claim_at"),
+	0, {0}, &claim_rows
 };
 
 /*
@@ -25,7 +31,7 @@ static const LedgerQuery rank_claims = {
  * the session: the times of a line are given to them in UTC.
  */
 uint64
-RuleExecute(Engine *engine, const LedgerQuery *query, Datum *values)
+RuleExecute(Engine *engine, const LedgerQuery *query, Rows *input, Datum *values)
 {
 	int			level;
 	uint64		rows;
@@ -33,40 +39,47 @@ RuleExecute(Engine *engine, const LedgerQuery *query, Datum *values)
 	EngineConnect(engine);
 	level = NewGUCNestLevel();
 	(void) set_config_option("TimeZone", "UTC", PGC_USERSET, PGC_S_SESSION, GUC_ACTION_SAVE, true, 0, false);
-	rows = EngineExecute(engine, query, values, NULL);
+	rows = EngineExecuteOn(engine, query, input, values);
 	AtEOXact_GUC(false, level);
 	return rows;
+}
+
+static void
+RankBatch(Engine *engine, Claim **claims, int count)
+{
+	Rows		input;
+
+	RowsInit(&input, &claim_rows);
+	for (int i = 0; i < count; i++)
+	{
+		Datum		values[] = {
+			PointerGetDatum(claims[i]->order_id),
+			Int64GetDatum(claims[i]->line_no),
+			TimestampTzGetDatum(claims[i]->claim_at),
+			Int64GetDatum(i)
+		};
+
+		RowsAdd(&input, values, NULL);
+	}
+	if (RuleExecute(engine, &rank_claims, &input, NULL) != (uint64) count)
+		EngineFoundDamage(&engine->ledger, "an order line that is to be ranked does not exist");
+	for (int i = 0; i < count; i++)
+	{
+		Claim	   *claim = claims[ResultInt64(i, 4)];
+
+		claim->priority = ResultInt32(i, 1);
+		claim->rank_at = ResultTime(i, 2);
+		claim->rules = ResultTextArray(i, 3);
+	}
+	RowsEnd(&input);
 }
 
 /* Fills in priority, rank_at and rules of each claim. */
 void
 RuleRank(Engine *engine, Claim **claims, int count)
 {
-	Column		order_ids;
-	Column		line_nos;
-	Column		times;
-	Datum		values[3];
-
-	ColumnInit(&order_ids, TEXTOID);
-	ColumnInit(&line_nos, INT8OID);
-	ColumnInit(&times, TIMESTAMPTZOID);
-	for (int i = 0; i < count; i++)
-	{
-		ColumnAdd(&order_ids, PointerGetDatum(claims[i]->order_id));
-		ColumnAdd(&line_nos, Int64GetDatum(claims[i]->line_no));
-		ColumnAdd(&times, TimestampTzGetDatum(claims[i]->claim_at));
-	}
-	values[0] = ColumnArray(&order_ids);
-	values[1] = ColumnArray(&line_nos);
-	values[2] = ColumnArray(&times);
-	if (RuleExecute(engine, &rank_claims, values) != (uint64) count)
-		EngineFoundDamage(&engine->ledger, "an order line that is to be ranked does not exist");
-	for (int i = 0; i < count; i++)
-	{
-		claims[i]->priority = ResultInt32(i, 1);
-		claims[i]->rank_at = ResultTime(i, 2);
-		claims[i]->rules = ResultTextArray(i, 3);
-	}
+	for (int start = 0; start < count; start += CLAIM_BATCH)
+		RankBatch(engine, claims + start, Min(CLAIM_BATCH, count - start));
 }
 
 /* The order in which a queue is served, as far as a rank can tell. */

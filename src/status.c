@@ -11,7 +11,6 @@
 #include "backorder.h"
 
 #include "access/htup_details.h"
-#include "catalog/pg_type.h"
 #include "utils/datum.h"
 #include "utils/hsearch.h"
 #include "utils/memutils.h"

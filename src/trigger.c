@@ -4,8 +4,6 @@
  */
 #include "backorder.h"
 
-#include "utils/tuplestore.h"
-
 static const char *
 TimingName(TriggerEvent timing)
 {

@@ -67,6 +67,33 @@ WaitingAdd(Engine *engine, const StockKey *key, Numeric change)
 	}
 }
 
+static int
+ClaimCompareKey(const void *a, const void *b)
+{
+	return StockKeyCompare((*(Claim *const *) a)->key, (*(Claim *const *) b)->key);
+}
+
+/* Counts what claims wait for; one slot is written for all that join one queue. */
+void
+WaitingJoin(Engine *engine, Claim **claims, int count)
+{
+	Claim	  **sorted = palloc_extended(sizeof(Claim *) * count, MCXT_ALLOC_HUGE);
+	Numeric		joining = NumericZero();
+
+	memcpy(sorted, claims, sizeof(Claim *) * count);
+	qsort(sorted, count, sizeof(Claim *), ClaimCompareKey);
+	for (int i = 0; i < count; i++)
+	{
+		if (sorted[i]->on_short != SHORT_CANCEL)
+			joining = NumericAdd(joining, sorted[i]->shortage);
+		if (i < count - 1 && ClaimCompareKey(&sorted[i], &sorted[i + 1]) == 0)
+			continue;
+		WaitingAdd(engine, sorted[i]->key, joining);
+		joining = NumericZero();
+	}
+	pfree(sorted);
+}
+
 /*
  * Units that wait.  Under the exclusive gate that is what it says; under a shared
  * one, those who join or leave at this moment are not seen.
