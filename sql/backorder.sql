@@ -180,3 +180,35 @@ CREATE FUNCTION backorder.lock_lines(relation regclass, order_id text, line_no b
 	AS 'MODULE_PATHNAME', 'backorder_lock_lines';
 COMMENT ON FUNCTION backorder.lock_lines(regclass, text, bigint, numeric) IS
 	'Locks an order line, or all lines of an order (line_no NULL); error 23503 if the caller sees none, 22023 if quantity is given and not above zero. Needs SELECT on order_line, and INSERT on stock_move or UPDATE on order_line.';
+CREATE FUNCTION backorder.move_promises(relation regclass, item text, location text) RETURNS bigint
+	LANGUAGE c
+	AS 'MODULE_PATHNAME', 'backorder_move_promises';
+COMMENT ON FUNCTION backorder.move_promises(regclass, text, text) IS
+	'Sets the promised date of what is waiting to the expected one, where it is further from it than the item''s tolerance, and returns how many moved. Needs UPDATE on order_line.';
+CREATE FUNCTION backorder.promise_schedule(relation regclass, item text, location text,
+		OUT item text, OUT location text, OUT "position" bigint, OUT backorder_id bigint, OUT order_id text, OUT line_no bigint,
+		OUT quantity numeric, OUT inbound_id bigint, OUT expected_at timestamptz, OUT basis text)
+	RETURNS SETOF record
+	LANGUAGE c STABLE PARALLEL SAFE
+	AS 'MODULE_PATHNAME', 'backorder_promise_schedule';
+COMMENT ON FUNCTION backorder.promise_schedule(regclass, text, text) IS
+	'Which supply is going to serve whom and when, as it is now: one row for each part of a backorder. Needs SELECT on backorder, and shows what the caller may read of it.';
+CREATE FUNCTION backorder.expected_at(relation regclass, item text, location text, backorder_id bigint, units numeric, opened_at timestamptz) RETURNS timestamptz
+	LANGUAGE c STABLE PARALLEL SAFE COST 10
+	AS 'MODULE_PATHNAME', 'backorder_expected_at';
+COMMENT ON FUNCTION backorder.expected_at(regclass, text, text, bigint, numeric, timestamptz) IS
+	'When a backorder can expect its last unit, as it is now; units is what waits before it and its own. For the view open_backorder. Needs SELECT on backorder.';
+CREATE FUNCTION backorder.expected_basis(relation regclass, item text, location text, backorder_id bigint, units numeric, opened_at timestamptz) RETURNS text
+	LANGUAGE c STABLE PARALLEL SAFE COST 10
+	AS 'MODULE_PATHNAME', 'backorder_expected_basis';
+COMMENT ON FUNCTION backorder.expected_basis(regclass, text, text, bigint, numeric, timestamptz) IS
+	'What the date that expected_at() tells rests on: stock, inbound, lead time or unknown.';
+CREATE FUNCTION backorder.promise_for(relation regclass, item text, location text, quantity numeric, customer text, attributes jsonb,
+		unit_price numeric, required_by timestamptz, demand_class text, placed_at timestamptz, priority integer,
+		OUT promised_at timestamptz, OUT promise_basis text, OUT allocated numeric, OUT backordered numeric, OUT units_ahead numeric,
+		OUT "rank_priority" integer, OUT rank_at timestamptz, OUT rules text[])
+	RETURNS record
+	LANGUAGE c STABLE PARALLEL SAFE
+	AS 'MODULE_PATHNAME', 'backorder_promise_for';
+COMMENT ON FUNCTION backorder.promise_for(regclass, text, text, numeric, text, jsonb, numeric, timestamptz, text, timestamptz, integer) IS
+	'What an order that is not yet placed would be promised; writes nothing. Needs SELECT on item; units_ahead is NULL for who may not read all of backorder.';

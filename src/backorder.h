@@ -144,6 +144,7 @@ extern uint64 EngineExecute(Engine *engine, const LedgerQuery *query, Datum *val
 extern void RowsOffer(Engine *engine, Rows *rows, EphemeralNamedRelation relation);
 extern void RowsWithdraw(void);
 extern uint64 EngineExecuteOn(Engine *engine, const LedgerQuery *query, Rows *input, Datum *values);
+extern uint64 EngineRead(Engine *engine, const LedgerQuery *query, Datum *values, const char *nulls);
 extern text *ResultText(uint64 row, int column);
 extern text *ResultTextOrNull(uint64 row, int column);
 extern Numeric ResultNumeric(uint64 row, int column);
@@ -226,6 +227,9 @@ extern void PolicyRelease(Engine *engine);
 extern OnShort OnShortFromText(const text *value);
 
 /* key.c: a row of a ledger table by its primary key, without SPI */
+extern void KeyedTableOpenIndex(KeyedTable *table, const Ledger *ledger, const char *name,
+								const char *index_name, const ColumnShape *keys, int nkeys,
+								LOCKMODE mode, Snapshot snapshot);
 extern void KeyedTableOpen(KeyedTable *table, const Ledger *ledger, const char *name,
 						   const ColumnShape *keys, int nkeys, LOCKMODE mode);
 extern void KeyedTableClose(KeyedTable *table);
@@ -234,6 +238,64 @@ extern struct IndexScanDescData *KeyedTableScan(KeyedTable *table, const Datum *
 												StrategyNumber last);
 extern bool RunsUserCode(Relation rel, const struct ResultRelInfo *result);
 extern bool KeyedTableGet(KeyedTable *table, const Datum *keys, int nkeys);
+
+/* outlook.c: what is to come for an item at a location */
+typedef enum ReaderTableName
+{
+	READ_ITEM,
+	READ_INBOUND,
+	READ_STOCK_SLOT,
+	READ_BACKORDER,
+	READER_TABLES
+} ReaderTableName;
+
+typedef struct Reader
+{
+	const Ledger *ledger;
+	Snapshot	snapshot;
+	MemoryContext memory;
+	KeyedTable	table[READER_TABLES];
+	bool		open[READER_TABLES];
+} Reader;
+
+typedef struct OutlookPart
+{
+	int64		inbound_id;		/* 0: stock on hand */
+	Numeric		until;			/* supply up to and with this part */
+	TimestampTz at;
+} OutlookPart;
+
+typedef struct Outlook
+{
+	OutlookPart *parts;
+	int			count;
+	int			capacity;
+	bool		auto_allocate;
+	bool		has_lead_time;
+	Interval	lead_time;
+	Interval	tolerance;
+	TimestampTz now;
+} Outlook;
+
+/* what somebody who waits is told */
+typedef struct Promise
+{
+	const char *basis;			/* NULL: no promise */
+	bool		known;			/* has a date */
+	TimestampTz at;
+} Promise;
+
+extern Datum RowValue(TupleTableSlot *slot, AttrNumber attnum);
+extern void ReaderOpen(Reader *reader, const Ledger *ledger, Snapshot snapshot);
+extern void ReaderClose(Reader *reader);
+extern KeyedTable *ReaderQueue(Reader *reader);
+extern void ReadSlots(Reader *reader, text *item, text *location, Numeric *available,
+					  Numeric *backordered);
+extern bool OutlookRead(Reader *reader, text *item, text *location, Outlook *outlook);
+extern int	OutlookFind(const Outlook *outlook, int from, Numeric need);
+extern void OutlookPromise(const Outlook *outlook, int part, TimestampTz opened_at,
+						   Promise *promise);
+extern TimestampTz TimePlus(TimestampTz at, const Interval *span);
 
 /* stock.c: the slots, a balance in parts */
 typedef struct Balance
@@ -353,6 +415,8 @@ typedef struct Entry
 	int32		priority;
 	TimestampTz rank_at;
 	Datum		rules;			/* text[]; 0: none */
+	const Promise *promise;		/* NULL: says nothing of one */
+	const Promise *former;		/* NULL: there was none */
 	text	   *reason;
 	TimestampTz happened_at;
 } Entry;
@@ -381,6 +445,7 @@ typedef struct Claim
 	TimestampTz rank_at;
 	Datum		rules;
 	int64		backorder_id;
+	Promise		promise;
 } Claim;
 
 /*
@@ -401,6 +466,54 @@ extern uint64 RuleExecute(Engine *engine, const LedgerQuery *query, Rows *input,
 extern void RuleRank(Engine *engine, Claim **claims, int count);
 extern int	ClaimCompareRank(const Claim *a, const Claim *b);
 extern int	ClaimCompareEntry(const void *a, const void *b);
+
+/* promise.c: when those who wait are served */
+typedef enum WalkColumn
+{
+	WALK_ITEM,
+	WALK_LOCATION,
+	WALK_BACKORDER_ID,
+	WALK_ORDER_ID,
+	WALK_LINE_NO,
+	WALK_REMAINING,
+	WALK_PRIORITY,
+	WALK_RANK_AT,
+	WALK_OPENED_AT,
+	WALK_PROMISED_AT,
+	WALK_PROMISE_BASIS,
+	WALK_COLUMNS
+} WalkColumn;
+
+typedef struct Walk
+{
+	struct IndexScanDescData *scan;
+	ScanDirection direction;
+	TupleTableSlot *slot;		/* the current row */
+	AttrNumber	attnum[WALK_COLUMNS];
+	Numeric		remaining;		/* of the current row */
+	Numeric		units;			/* sum of it up to and with the current row */
+	MemoryContext memory;		/* of the last rows */
+	int			rows;			/* in that memory */
+} Walk;
+
+extern void WalkOpen(Walk *walk, Reader *reader, const Datum *keys, int nkeys,
+					 ScanDirection direction);
+extern bool WalkNext(Walk *walk);
+extern void WalkRestart(Walk *walk);
+extern void WalkClose(Walk *walk);
+extern void WalkPromise(const Walk *walk, Promise *promise);
+
+/* one who is about to join a queue */
+typedef struct Newcomer
+{
+	int32		priority;
+	TimestampTz rank_at;
+	Numeric		ahead;			/* units that wait before */
+} Newcomer;
+
+extern void CountAhead(Reader *reader, text *item, text *location, Newcomer *newcomers, int count);
+extern void PromiseClaims(Engine *engine, Claim **claims, int count);
+extern int64 PromiseMove(Engine *engine, const StockKey *key, const char *cause, int64 move_id);
 
 /* queue.c: backorders */
 typedef struct Source
@@ -436,6 +549,22 @@ extern int64 QueueRerank(Engine *engine, const StockKey *key, Rows *lines);
 extern void WaitingAdd(Engine *engine, const StockKey *key, Numeric change);
 extern void WaitingJoin(Engine *engine, Claim **claims, int count);
 extern Numeric QueueWaiting(Engine *engine, const StockKey *key);
+
+/* waiting.c, on claims */
+extern void WaitingJoin(Engine *engine, Claim **claims, int count);
+
+/* sight.c: what the caller of a function may see */
+typedef struct Sight
+{
+	Ledger		ledger;
+	Oid			user;
+	bool		some_rows;		/* row security hides others of the table backorder */
+	bool		inbound;		/* which inbound rows there are */
+} Sight;
+
+extern void SightInit(Sight *sight, Oid relid, const char *table);
+extern bool SightOfRow(const Sight *sight, int64 backorder_id);
+extern bool SightOfTable(const Ledger *ledger, const char *table);
 
 /* place.c: demand meets stock */
 typedef struct Demand

@@ -12,20 +12,26 @@ static RowShape journal_rows = {NULL, {
 	{"kind", TEXTOID}, {"cause", TEXTOID}, {"order_id", TEXTOID}, {"line_no", INT8OID},
 	{"item", TEXTOID}, {"location", TEXTOID}, {"quantity", NUMERICOID}, {"backorder_id", INT8OID},
 	{"move_id", INT8OID}, {"priority", INT4OID}, {"rank_at", TIMESTAMPTZOID},
-	{"rules", TEXTARRAYOID}, {"reason", TEXTOID}, {"happened_at", TIMESTAMPTZOID}
+	{"rules", TEXTARRAYOID}, {"reason", TEXTOID}, {"happened_at", TIMESTAMPTZOID},
+	{"promised_at", TIMESTAMPTZOID}, {"promise_basis", TEXTOID}, {"former_promised_at", TIMESTAMPTZOID}
 }};
 
 static const LedgerQuery write_journal = {
 	"INSERT INTO @.journal (kind, cause, order_id, line_no, item, location, quantity, backorder_id,"
-	" move_id, priority, rank_at, rules, reason, happened_at)"
+	" move_id, priority, rank_at, rules, reason, happened_at, promised_at, promise_basis,"
+	" former_promised_at)"
 	" SELECT kind, cause, order_id, line_no, item, location, quantity, backorder_id, move_id,"
-	" priority, rank_at, rules, reason, happened_at FROM input",
+	" priority, rank_at, rules, reason, happened_at, promised_at, promise_basis,"
+	" former_promised_at FROM input",
 	0, {0}, &journal_rows
 };
 
 void
 JournalAdd(Engine *engine, const Entry *entry)
 {
+	const Promise *promise = entry->promise;
+	const Promise *former = entry->former;
+	bool		promised = promise != NULL && promise->basis != NULL;
 	Datum		values[] = {
 		CStringGetTextDatum(entry->kind),
 		CStringGetTextDatum(entry->cause),
@@ -40,7 +46,10 @@ JournalAdd(Engine *engine, const Entry *entry)
 		TimestampTzGetDatum(entry->rank_at),
 		entry->rules,
 		PointerGetDatum(entry->reason),
-		TimestampTzGetDatum(entry->happened_at)
+		TimestampTzGetDatum(entry->happened_at),
+		promised ? TimestampTzGetDatum(promise->at) : (Datum) 0,
+		promised ? CStringGetTextDatum(promise->basis) : (Datum) 0,
+		former ? TimestampTzGetDatum(former->at) : (Datum) 0
 	};
 	bool		nulls[lengthof(values)] = {
 		[7] = entry->backorder_id == 0,
@@ -48,7 +57,10 @@ JournalAdd(Engine *engine, const Entry *entry)
 		[9] = !entry->ranked,
 		[10] = !entry->ranked,
 		[11] = !entry->ranked,
-		[12] = entry->reason == NULL
+		[12] = entry->reason == NULL,
+		[14] = !promised || !promise->known,
+		[15] = !promised,
+		[16] = former == NULL || !former->known
 	};
 
 	if (!engine->journal_open)

@@ -17,6 +17,7 @@
 #include "catalog/pg_class.h"
 #include "catalog/pg_collation.h"
 #include "utils/fmgroids.h"
+#include "utils/lsyscache.h"
 #include "utils/snapmgr.h"
 
 /* A user may have altered the table; what is assumed below must hold. */
@@ -26,7 +27,8 @@ CheckKey(const KeyedTable *table, const ColumnShape *keys, int nkeys)
 	Relation	index = table->index;
 	TupleDesc	desc = RelationGetDescr(table->rel);
 	bool		fits = index->rd_rel->relam == BTREE_AM_OID &&
-		index->rd_index->indnkeyatts >= nkeys;
+		index->rd_index->indrelid == RelationGetRelid(table->rel) &&
+		index->rd_index->indisvalid && index->rd_index->indnkeyatts >= nkeys;
 
 	for (int i = 0; fits && i < nkeys; i++)
 		fits = ColumnIs(desc, index->rd_index->indkey.values[i], keys[i].name) &&
@@ -35,26 +37,40 @@ CheckKey(const KeyedTable *table, const ColumnShape *keys, int nkeys)
 	if (!fits)
 		ereport(ERROR,
 				(errcode(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE),
-				 errmsg("the primary key of table \"%s\" is not the one it was created with",
-						RelationGetRelationName(table->rel))));
+				 errmsg("index \"%s\" of table \"%s\" is not the one it was created with",
+						RelationGetRelationName(index), RelationGetRelationName(table->rel))));
+}
+
+/*
+ * Opens a table to be read through one of its indexes (index_name NULL: that of
+ * its primary key), which begins with these columns.
+ */
+void
+KeyedTableOpenIndex(KeyedTable *table, const Ledger *ledger, const char *name, const char *index_name,
+					const ColumnShape *keys, int nkeys, LOCKMODE mode, Snapshot snapshot)
+{
+	Oid			index;
+
+	table->rel = table_open(LedgerTable(ledger, name), mode);
+	index = table->rel->rd_rel->relkind != RELKIND_RELATION ? InvalidOid :
+		index_name == NULL ? PrimaryKeyIndex(table->rel) :
+		get_relname_relid(index_name, ledger->schema);
+	if (!OidIsValid(index))
+		ereport(ERROR,
+				(errcode(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE),
+				 errmsg("\"%s\" of ledger \"%s\" is not a plain table with %s", name, ledger->name,
+						index_name == NULL ? "a primary key" : psprintf("the index \"%s\"", index_name))));
+	table->index = index_open(index, mode);
+	CheckKey(table, keys, nkeys);
+	table->slot = table_slot_create(table->rel, NULL);
+	table->snapshot = RegisterSnapshot(snapshot);
 }
 
 void
 KeyedTableOpen(KeyedTable *table, const Ledger *ledger, const char *name, const ColumnShape *keys,
 			   int nkeys, LOCKMODE mode)
 {
-	Oid			index;
-
-	table->rel = table_open(LedgerTable(ledger, name), mode);
-	index = table->rel->rd_rel->relkind == RELKIND_RELATION ? PrimaryKeyIndex(table->rel) : InvalidOid;
-	if (!OidIsValid(index))
-		ereport(ERROR,
-				(errcode(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE),
-				 errmsg("\"%s\" of ledger \"%s\" is not a plain table with a primary key", name, ledger->name)));
-	table->index = index_open(index, mode);
-	CheckKey(table, keys, nkeys);
-	table->slot = table_slot_create(table->rel, NULL);
-	table->snapshot = RegisterSnapshot(GetLatestSnapshot());
+	KeyedTableOpenIndex(table, ledger, name, NULL, keys, nkeys, mode, GetLatestSnapshot());
 }
 
 void

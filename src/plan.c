@@ -240,6 +240,22 @@ EngineExecuteOn(Engine *engine, const LedgerQuery *query, Rows *input, Datum *va
 	return Execute(engine, query, input, values, NULL, true);
 }
 
+/* Runs a query of a function that only reads, on what the calling query sees. */
+uint64
+EngineRead(Engine *engine, const LedgerQuery *query, Datum *values, const char *nulls)
+{
+	int			result;
+
+	EngineConnect(engine);
+	if (SPI_tuptable != NULL)
+		SPI_freetuptable(SPI_tuptable);
+	result = SPI_execute_snapshot(LedgerPlan(&engine->ledger, query), values, nulls, GetActiveSnapshot(),
+								  InvalidSnapshot, true, false, 0);
+	MemoryContextSwitchTo(engine->memory);
+	SpiExpect(result);
+	return SPI_processed;
+}
+
 /*
  * Runs a query that locks rows which the transaction has chosen by its own
  * snapshot: under REPEATABLE READ and SERIALIZABLE one that changed since is

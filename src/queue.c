@@ -129,8 +129,8 @@ CopyWaiting(uint64 count)
 }
 
 static void
-JournalWaiting(Engine *engine, const char *kind, const StockKey *key, const Waiting *row,
-			   Numeric quantity, const Source *source)
+JournalPromised(Engine *engine, const char *kind, const StockKey *key, const Waiting *row,
+				Numeric quantity, const Source *source, const Promise *promise)
 {
 	Entry		entry;
 
@@ -147,9 +147,17 @@ JournalWaiting(Engine *engine, const char *kind, const StockKey *key, const Wait
 	entry.priority = row->priority;
 	entry.rank_at = row->rank_at;
 	entry.rules = row->rules;
+	entry.promise = promise;
 	entry.reason = source->reason;
 	entry.happened_at = Max(source->at, row->opened_at);
 	JournalAdd(engine, &entry);
+}
+
+static void
+JournalWaiting(Engine *engine, const char *kind, const StockKey *key, const Waiting *row,
+			   Numeric quantity, const Source *source)
+{
+	JournalPromised(engine, kind, key, row, quantity, source, NULL);
 }
 
 /* Units that sources bring, used up one source after the other. */
@@ -376,16 +384,17 @@ static RowShape opened_rows = {NULL, {
 	{"order_id", TEXTOID}, {"line_no", INT8OID}, {"item", TEXTOID}, {"location", TEXTOID},
 	{"quantity", NUMERICOID}, {"lost", BOOLOID}, {"cause", TEXTOID}, {"claim_at", TIMESTAMPTZOID},
 	{"priority", INT4OID}, {"rank_at", TIMESTAMPTZOID}, {"rules", TEXTARRAYOID},
-	{"opened_at", TIMESTAMPTZOID}
+	{"opened_at", TIMESTAMPTZOID}, {"promised_at", TIMESTAMPTZOID}, {"promise_basis", TEXTOID}
 }};
 
 static const LedgerQuery open_backorders = {
 	"INSERT INTO @.backorder (order_id, line_no, item, location, quantity, remaining, cancelled,"
-	" cause, claim_at, priority, rank_at, rules, opened_at, closed_at, outcome)"
+	" cause, claim_at, priority, rank_at, rules, opened_at, closed_at, outcome,"
+	" promised_at, promise_basis, first_promised_at)"
 	" SELECT order_id, line_no, item, location, quantity, CASE WHEN lost THEN 0 ELSE quantity END,"
 	" CASE WHEN lost THEN quantity ELSE 0 END, cause, claim_at, priority, rank_at, rules,"
-	" opened_at, CASE WHEN lost THEN opened_at END, CASE WHEN lost THEN 'cancelled' END"
-	" FROM input RETURNING backorder_id",
+	" opened_at, CASE WHEN lost THEN opened_at END, CASE WHEN lost THEN 'cancelled' END,"
+	" promised_at, promise_basis, promised_at FROM input RETURNING backorder_id",
 	0, {0}, &opened_rows
 };
 
@@ -396,7 +405,7 @@ JournalOpened(Engine *engine, Claim *claim)
 	claim->priority, claim->rank_at, claim->rules, claim->opened_at};
 	Source		source = {claim->move_id, claim->cause, claim->shortage, claim->opened_at, claim->reason};
 
-	JournalWaiting(engine, "backordered", claim->key, &row, claim->shortage, &source);
+	JournalPromised(engine, "backordered", claim->key, &row, claim->shortage, &source, &claim->promise);
 	if (claim->on_short != SHORT_CANCEL)
 		return;
 	source.cause = "on_short";
@@ -412,6 +421,7 @@ OpenBatch(Engine *engine, Claim **claims, int count)
 	for (int i = 0; i < count; i++)
 	{
 		Claim	   *claim = claims[i];
+		const Promise *promise = &claim->promise;
 		Datum		values[] = {
 			PointerGetDatum(claim->order_id),
 			Int64GetDatum(claim->line_no),
@@ -424,10 +434,13 @@ OpenBatch(Engine *engine, Claim **claims, int count)
 			Int32GetDatum(claim->priority),
 			TimestampTzGetDatum(claim->rank_at),
 			claim->rules,
-			TimestampTzGetDatum(claim->opened_at)
+			TimestampTzGetDatum(claim->opened_at),
+			TimestampTzGetDatum(promise->at),
+			promise->basis ? CStringGetTextDatum(promise->basis) : (Datum) 0
 		};
+		bool		nulls[lengthof(values)] = {[12] = !promise->known, [13] = promise->basis == NULL};
 
-		RowsAdd(&rows, values, NULL);
+		RowsAdd(&rows, values, nulls);
 		pfree(DatumGetPointer(values[6]));
 	}
 	if (EngineExecuteOn(engine, &open_backorders, &rows, NULL) != (uint64) count)
@@ -444,6 +457,7 @@ OpenBatch(Engine *engine, Claim **claims, int count)
 void
 QueueOpen(Engine *engine, Claim **claims, int count)
 {
+	PromiseClaims(engine, claims, count);
 	for (int start = 0; start < count; start += LARGEST_BATCH)
 		OpenBatch(engine, claims + start, Min(LARGEST_BATCH, count - start));
 	for (int i = 0; i < count; i++)

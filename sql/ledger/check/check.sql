@@ -102,6 +102,8 @@ told AS (
 		(array_agg(j ORDER BY journal_id) FILTER (WHERE kind = 'backordered'))[1] AS opening,
 		(array_agg(j ORDER BY journal_id DESC) FILTER (WHERE kind IN ('backordered', 'reranked')))[1] AS ranking,
 		(array_agg(j ORDER BY happened_at DESC, journal_id DESC) FILTER (WHERE kind IN ('filled', 'cancelled')))[1] AS ending,
+		(array_agg(j ORDER BY journal_id DESC) FILTER (WHERE kind IN ('backordered', 'promised')))[1] AS promise,
+		(array_agg(j.promised_at ORDER BY journal_id) FILTER (WHERE promised_at IS NOT NULL))[1] AS first_promised_at,
 		coalesce(sum(quantity) FILTER (WHERE kind = 'filled'), 0) AS filled,
 		coalesce(sum(quantity) FILTER (WHERE kind = 'cancelled'), 0) AS cancelled
 	FROM journal AS j
@@ -276,6 +278,18 @@ disagreement AS (
 			IS DISTINCT FROM ((t.ranking).priority, (t.ranking).rank_at, coalesce((t.ranking).rules, '{}'))
 			AND (t.ranking).journal_id IS NOT NULL AND b.backorder_id IS NOT NULL
 		UNION ALL
+		/* promise of backorder: what the journal last told, and what it rests on */
+		SELECT 'promise of backorder',
+			coalesce(nullif(concat_ws(' ', (t.promise).promise_basis, (t.promise).promised_at), ''), 'none'),
+			coalesce(nullif(concat_ws(' ', b.promise_basis, b.promised_at), ''), 'none')
+		WHERE (b.promise_basis, b.promised_at) IS DISTINCT FROM ((t.promise).promise_basis, (t.promise).promised_at)
+			AND (t.promise).journal_id IS NOT NULL AND b.backorder_id IS NOT NULL
+		UNION ALL
+		/* first promise: the first date that the journal told, kept for ever */
+		SELECT 'first promise', coalesce(t.first_promised_at::text, 'none'), coalesce(b.first_promised_at::text, 'none')
+		WHERE b.first_promised_at IS DISTINCT FROM t.first_promised_at
+			AND (t.opening).journal_id IS NOT NULL AND b.backorder_id IS NOT NULL
+		UNION ALL
 		/* claim of backorder: its turn counts from the line's entry, or from the change that made it wait */
 		SELECT 'claim of backorder', l.entry_time::text, b.claim_at::text
 		WHERE b.cause IN ('entry', 'loss', 'reallocated') AND b.claim_at <> l.entry_time
@@ -314,6 +328,18 @@ disagreement AS (
 		SELECT 'move of journal', 'a move', concat_ws(' ', j.kind, 'in row', j.journal_id)
 		WHERE j.kind IN ('shipped', 'unshipped') AND j.move_id IS NULL
 	) AS found
+
+	UNION ALL
+	/* former promise: a promise that moved names the one told before */
+	SELECT 'former promise', item, location, order_id, line_no, coalesce(before::text, 'none'),
+		coalesce(former_promised_at::text, 'none') || ' in row ' || journal_id
+	FROM (
+		SELECT item, location, order_id, line_no, kind, journal_id, former_promised_at,
+			lag(promised_at) OVER (PARTITION BY backorder_id ORDER BY journal_id) AS before
+		FROM journal
+		WHERE kind IN ('backordered', 'promised') AND ($1 IS NULL OR item = $1)
+	) AS j
+	WHERE kind = 'promised' AND former_promised_at IS DISTINCT FROM before
 
 	UNION ALL
 	/* one journal row that names a backorder (which exists: see above) */

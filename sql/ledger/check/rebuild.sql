@@ -33,12 +33,15 @@ USING (
 			WHEN t.filled = 0 THEN 'cancelled'
 			WHEN t.given_up = 0 THEN 'filled'
 			ELSE 'partly filled'
-		END AS outcome
+		END AS outcome,
+		(t.promise).promised_at, (t.promise).promise_basis, t.first_promised_at
 	FROM (
 		SELECT backorder_id,
 			(array_agg(j ORDER BY journal_id) FILTER (WHERE kind = 'backordered'))[1] AS opening,
 			(array_agg(j ORDER BY journal_id DESC) FILTER (WHERE kind IN ('backordered', 'reranked')))[1] AS ranking,
 			(array_agg(j ORDER BY happened_at DESC, journal_id DESC) FILTER (WHERE kind IN ('filled', 'cancelled')))[1] AS ending,
+			(array_agg(j ORDER BY journal_id DESC) FILTER (WHERE kind IN ('backordered', 'promised')))[1] AS promise,
+			(array_agg(j.promised_at ORDER BY journal_id) FILTER (WHERE promised_at IS NOT NULL))[1] AS first_promised_at,
 			coalesce(sum(quantity) FILTER (WHERE kind = 'filled'), 0) AS filled,
 			coalesce(sum(quantity) FILTER (WHERE kind = 'cancelled'), 0) AS given_up
 		FROM journal AS j
@@ -50,21 +53,26 @@ USING (
 ) AS t ON b.backorder_id = t.backorder_id
 WHEN MATCHED AND
 	(b.order_id, b.line_no, b.item, b.location, b.quantity, b.remaining, b.cancelled, b.cause,
-		b.claim_at, b.priority, b.rank_at, b.rules, b.opened_at, b.closed_at, b.outcome)
+		b.claim_at, b.priority, b.rank_at, b.rules, b.opened_at, b.closed_at, b.outcome,
+		b.promised_at, b.promise_basis, b.first_promised_at)
 	IS DISTINCT FROM
 	(t.order_id, t.line_no, t.item, t.location, t.quantity, t.remaining, t.cancelled, t.cause,
-		t.claim_at, t.priority, t.rank_at, t.rules, t.opened_at, t.closed_at, t.outcome)
+		t.claim_at, t.priority, t.rank_at, t.rules, t.opened_at, t.closed_at, t.outcome,
+		t.promised_at, t.promise_basis, t.first_promised_at)
 THEN UPDATE SET
 	order_id = t.order_id, line_no = t.line_no, item = t.item, location = t.location,
 	quantity = t.quantity, remaining = t.remaining, cancelled = t.cancelled, cause = t.cause,
 	claim_at = t.claim_at, priority = t.priority, rank_at = t.rank_at, rules = t.rules,
-	opened_at = t.opened_at, closed_at = t.closed_at, outcome = t.outcome
+	opened_at = t.opened_at, closed_at = t.closed_at, outcome = t.outcome,
+	promised_at = t.promised_at, promise_basis = t.promise_basis, first_promised_at = t.first_promised_at
 WHEN NOT MATCHED THEN INSERT
 	(backorder_id, order_id, line_no, item, location, quantity, remaining, cancelled, cause,
-		claim_at, priority, rank_at, rules, opened_at, closed_at, outcome)
+		claim_at, priority, rank_at, rules, opened_at, closed_at, outcome,
+		promised_at, promise_basis, first_promised_at)
 	VALUES
 	(t.backorder_id, t.order_id, t.line_no, t.item, t.location, t.quantity, t.remaining, t.cancelled, t.cause,
-		t.claim_at, t.priority, t.rank_at, t.rules, t.opened_at, t.closed_at, t.outcome);
+		t.claim_at, t.priority, t.rank_at, t.rules, t.opened_at, t.closed_at, t.outcome,
+		t.promised_at, t.promise_basis, t.first_promised_at);
 
 /* The two sums a line carries: what was shipped, and what was short when it entered. */
 UPDATE order_line AS l

@@ -3,7 +3,7 @@ COMMENT ON COLUMN item.item IS 'Key of the item, such as a stock keeping unit.';
 COMMENT ON COLUMN item.description IS 'Free text for people.';
 COMMENT ON COLUMN item.unit IS 'Stock unit in which all quantities of this item are counted, such as piece or kg; for people.';
 COMMENT ON COLUMN item.unit_price IS 'Price of one stock unit, used for the value of lines that have no price of their own.';
-COMMENT ON COLUMN item.lead_time IS 'Usual time from ordering the item at its supplier to having it; NULL: unknown. A backordered line is expected this long after its entry.';
+COMMENT ON COLUMN item.lead_time IS 'Usual time from ordering the item at its supplier to having it; NULL: unknown. What no inbound supply covers is expected this long after it began to wait, as an estimate.';
 COMMENT ON COLUMN item.on_short IS 'What happens to the short part of a line that does not say so itself: backorder (it waits), cancel (flagged, and cancelled at entry), refuse (the order fails).';
 COMMENT ON COLUMN item.backorder_limit IS 'Most stock units that may wait at one location; an order that would exceed it fails. NULL: no limit.';
 COMMENT ON COLUMN item.auto_allocate IS 'True: stock that arrives goes to waiting lines at once. False: it becomes available and is given out by hand, by allocate().';

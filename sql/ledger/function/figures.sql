@@ -170,3 +170,42 @@ BEGIN ATOMIC
 END;
 COMMENT ON FUNCTION average_open_age_days(timestamptz, timestamptz, text, text, text, text) IS
 	'Days of 24 hours that a unit that still waits has been waiting until now: sum(open x age) / sum(open) of backorder_fact, open backorders opened in the window. NULL demand_class: all.';
+
+CREATE OR REPLACE FUNCTION promise_kept_rate(
+	since timestamptz DEFAULT NULL, until timestamptz DEFAULT NULL,
+	item text DEFAULT NULL, location text DEFAULT NULL, customer text DEFAULT NULL, demand_class text DEFAULT 'regular',
+	against text DEFAULT 'first'
+) RETURNS numeric
+LANGUAGE sql STABLE PARALLEL SAFE
+BEGIN ATOMIC
+	SELECT backorder.ratio(CASE promise_kept_rate.against WHEN 'last' THEN f.last_promises_kept ELSE f.promises_kept END, 1)
+	FROM backorder_fact AS f
+	WHERE CASE promise_kept_rate.against WHEN 'first' THEN f.promises_due WHEN 'last' THEN f.last_promises_due END = 1
+		AND (promise_kept_rate.since IS NULL OR CASE promise_kept_rate.against WHEN 'last' THEN f.promised_at ELSE f.first_promised_at END >= promise_kept_rate.since)
+		AND (promise_kept_rate.until IS NULL OR CASE promise_kept_rate.against WHEN 'last' THEN f.promised_at ELSE f.first_promised_at END < promise_kept_rate.until)
+		AND (promise_kept_rate.item IS NULL OR f.item = promise_kept_rate.item)
+		AND (promise_kept_rate.location IS NULL OR f.location = promise_kept_rate.location)
+		AND (promise_kept_rate.customer IS NULL OR f.customer = promise_kept_rate.customer)
+		AND (promise_kept_rate.demand_class IS NULL OR f.demand_class = promise_kept_rate.demand_class);
+END;
+COMMENT ON FUNCTION promise_kept_rate(timestamptz, timestamptz, text, text, text, text, text) IS
+	'Share of the backorders of which every unit had come by the promised date, of those whose promised date lies in the window and has come and that were not cancelled by then. against: first or last, the promise that counts; NULL demand_class: all.';
+
+CREATE OR REPLACE FUNCTION mean_promise_slip_days(
+	since timestamptz DEFAULT NULL, until timestamptz DEFAULT NULL,
+	item text DEFAULT NULL, location text DEFAULT NULL, customer text DEFAULT NULL, demand_class text DEFAULT 'regular'
+) RETURNS numeric
+LANGUAGE sql STABLE PARALLEL SAFE
+BEGIN ATOMIC
+	SELECT backorder.ratio(f.promise_slip_days, 1)
+	FROM backorder_fact AS f
+	WHERE f.promises_made = 1
+		AND (mean_promise_slip_days.since IS NULL OR f.opened_at >= mean_promise_slip_days.since)
+		AND (mean_promise_slip_days.until IS NULL OR f.opened_at < mean_promise_slip_days.until)
+		AND (mean_promise_slip_days.item IS NULL OR f.item = mean_promise_slip_days.item)
+		AND (mean_promise_slip_days.location IS NULL OR f.location = mean_promise_slip_days.location)
+		AND (mean_promise_slip_days.customer IS NULL OR f.customer = mean_promise_slip_days.customer)
+		AND (mean_promise_slip_days.demand_class IS NULL OR f.demand_class = mean_promise_slip_days.demand_class);
+END;
+COMMENT ON FUNCTION mean_promise_slip_days(timestamptz, timestamptz, text, text, text, text) IS
+	'Mean days of 24 hours from the first promised date of a backorder to the last: sum(promise_slip_days) / sum(promises_made) of backorder_fact, backorders opened in the window. Below 0: sooner. NULL demand_class: all.';

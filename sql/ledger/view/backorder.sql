@@ -28,11 +28,17 @@ SELECT
 	extract(epoch FROM greatest(now() - q.opened_at, '0')) / 86400 AS age_days,
 	l.required_by,
 	l.demand_class,
-	l.attributes
+	l.attributes,
+	backorder.expected_at('order_line'::regclass, q.item, q.location, q.backorder_id, q.units_ahead + q.remaining, q.opened_at) AS expected_at,
+	backorder.expected_basis('order_line'::regclass, q.item, q.location, q.backorder_id, q.units_ahead + q.remaining, q.opened_at) AS expected_basis,
+	q.promised_at,
+	q.promise_basis,
+	q.first_promised_at,
+	CASE WHEN q.promised_at IS NOT NULL THEN extract(epoch FROM greatest(now() - q.promised_at, '0')) / 86400 END AS days_late
 FROM (
 	SELECT
 		w.backorder_id, w.order_id, w.line_no, w.item, w.location, w.quantity, w.remaining, w.cancelled, w.cause,
-		w.priority, w.rank_at, w.rules, w.opened_at,
+		w.priority, w.rank_at, w.rules, w.opened_at, w.promised_at, w.promise_basis, w.first_promised_at,
 		row_number() OVER queue AS position,
 		sum(w.remaining) OVER queue - w.remaining AS units_ahead
 	FROM backorder AS w
@@ -70,6 +76,12 @@ COMMENT ON COLUMN open_backorder.age_days IS 'The same in days of 24 hours.';
 COMMENT ON COLUMN open_backorder.required_by IS 'When the customer wants it.';
 COMMENT ON COLUMN open_backorder.demand_class IS 'Kind of demand.';
 COMMENT ON COLUMN open_backorder.attributes IS 'Attributes of the line.';
+COMMENT ON COLUMN open_backorder.expected_at IS 'When its last unit can be expected as queue and inbound are now; with basis unknown: not before; NULL: nothing is known.';
+COMMENT ON COLUMN open_backorder.expected_basis IS 'What expected_at rests on: stock, inbound, lead time, unknown.';
+COMMENT ON COLUMN open_backorder.promised_at IS 'The date that was promised last; NULL: none.';
+COMMENT ON COLUMN open_backorder.promise_basis IS 'What that promise rests on: stock, inbound, lead time, unknown.';
+COMMENT ON COLUMN open_backorder.first_promised_at IS 'The date that was promised first; NULL: none yet.';
+COMMENT ON COLUMN open_backorder.days_late IS 'Days of 24 hours since promised_at; 0: it has not passed; NULL: no promise.';
 
 /* A bucket is a range of whole days waited: 7 days and 23 hours are still 7. */
 CREATE OR REPLACE VIEW backorder_aging AS

@@ -145,7 +145,22 @@ SELECT
 		SELECT sum(j.quantity * extract(epoch FROM j.happened_at - b.opened_at))
 		FROM journal AS j
 		WHERE j.order_id = b.order_id AND j.line_no = b.line_no AND j.backorder_id = b.backorder_id AND j.kind = 'filled'
-	), 0) / 86400 AS unit_days
+	), 0) / 86400 AS unit_days,
+	b.first_promised_at,
+	(b.first_promised_at AT TIME ZONE (SELECT time_zone FROM ledger))::date AS first_promised_on,
+	b.promised_at,
+	(b.promised_at AT TIME ZONE (SELECT time_zone FROM ledger))::date AS promised_on,
+	b.promise_basis,
+	CASE WHEN b.first_promised_at <= now() AND (b.outcome <> 'filled' AND b.closed_at <= b.first_promised_at) IS NOT TRUE
+		THEN 1 ELSE 0 END AS promises_due,
+	CASE WHEN b.first_promised_at <= now() AND b.outcome = 'filled' AND b.closed_at <= b.first_promised_at
+		THEN 1 ELSE 0 END AS promises_kept,
+	CASE WHEN b.promised_at <= now() AND (b.outcome <> 'filled' AND b.closed_at <= b.promised_at) IS NOT TRUE
+		THEN 1 ELSE 0 END AS last_promises_due,
+	CASE WHEN b.promised_at <= now() AND b.outcome = 'filled' AND b.closed_at <= b.promised_at
+		THEN 1 ELSE 0 END AS last_promises_kept,
+	CASE WHEN b.first_promised_at IS NOT NULL AND b.promised_at IS NOT NULL THEN 1 ELSE 0 END AS promises_made,
+	extract(epoch FROM b.promised_at - b.first_promised_at) / 86400 AS promise_slip_days
 FROM backorder AS b
 JOIN order_line AS l ON l.order_id = b.order_id AND l.line_no = b.line_no
 LEFT JOIN item AS i ON i.item = b.item;
@@ -174,6 +189,17 @@ COMMENT ON COLUMN backorder_fact.open IS 'Stock units of these that still wait.'
 COMMENT ON COLUMN backorder_fact.value IS 'Units x unit price (the line''s or else the item''s); NULL: no price.';
 COMMENT ON COLUMN backorder_fact.days_waited IS 'Days of 24 hours from opening to closing; NULL: open.';
 COMMENT ON COLUMN backorder_fact.unit_days IS 'Sum over its fills so far of units x days from opening to fill.';
+COMMENT ON COLUMN backorder_fact.first_promised_at IS 'The date that was promised first; NULL: none.';
+COMMENT ON COLUMN backorder_fact.first_promised_on IS 'That day, in the ledger''s time zone.';
+COMMENT ON COLUMN backorder_fact.promised_at IS 'The date that was promised last; NULL: none.';
+COMMENT ON COLUMN backorder_fact.promised_on IS 'That day, in the ledger''s time zone.';
+COMMENT ON COLUMN backorder_fact.promise_basis IS 'What that promise rests on: stock, inbound, lead time, unknown.';
+COMMENT ON COLUMN backorder_fact.promises_due IS 'One where the first promised date has come and the backorder was not cancelled by then, otherwise 0.';
+COMMENT ON COLUMN backorder_fact.promises_kept IS 'One where every unit had come by the first promised date, once that has come, otherwise 0.';
+COMMENT ON COLUMN backorder_fact.last_promises_due IS 'One where the last promised date has come and the backorder was not cancelled by then, otherwise 0.';
+COMMENT ON COLUMN backorder_fact.last_promises_kept IS 'One where every unit had come by the last promised date, once that has come, otherwise 0.';
+COMMENT ON COLUMN backorder_fact.promises_made IS 'One where a first and a last date were promised, otherwise 0.';
+COMMENT ON COLUMN backorder_fact.promise_slip_days IS 'Days of 24 hours from the first promised date to the last; NULL: no promise.';
 
 CREATE OR REPLACE VIEW fill_fact WITH (security_invoker = true) AS
 SELECT

@@ -30,7 +30,16 @@ SELECT
 	b.average_backorder_duration_days,
 	coalesce(f.fill_units, 0) AS fill_units,
 	coalesce(f.fill_unit_days, 0) AS fill_unit_days,
-	f.average_days_on_backorder
+	f.average_days_on_backorder,
+	coalesce(b.promises_due, 0) AS promises_due,
+	coalesce(b.promises_kept, 0) AS promises_kept,
+	b.promise_kept_rate,
+	coalesce(b.last_promises_due, 0) AS last_promises_due,
+	coalesce(b.last_promises_kept, 0) AS last_promises_kept,
+	b.last_promise_kept_rate,
+	coalesce(b.promises_made, 0) AS promises_made,
+	coalesce(b.promise_slip_days, 0) AS promise_slip_days,
+	b.mean_promise_slip_days
 FROM (
 	SELECT
 		sum(lines) AS lines,
@@ -64,7 +73,16 @@ CROSS JOIN (
 		backorder.weighted_average(extract(epoch FROM greatest(now() - opened_at, '0')), open) / 86400 AS average_open_age_days,
 		sum(backorders_filled) AS backorders_filled,
 		sum(extract(epoch FROM closed_at - opened_at)) FILTER (WHERE outcome = 'filled') / 86400 AS backorders_filled_days,
-		backorder.ratio(extract(epoch FROM closed_at - opened_at), 86400) FILTER (WHERE outcome = 'filled') AS average_backorder_duration_days
+		backorder.ratio(extract(epoch FROM closed_at - opened_at), 86400) FILTER (WHERE outcome = 'filled') AS average_backorder_duration_days,
+		sum(promises_due) AS promises_due,
+		sum(promises_kept) AS promises_kept,
+		backorder.ratio(promises_kept, promises_due) AS promise_kept_rate,
+		sum(last_promises_due) AS last_promises_due,
+		sum(last_promises_kept) AS last_promises_kept,
+		backorder.ratio(last_promises_kept, last_promises_due) AS last_promise_kept_rate,
+		sum(promises_made) AS promises_made,
+		sum(promise_slip_days) AS promise_slip_days,
+		backorder.ratio(promise_slip_days, 1) FILTER (WHERE promises_made = 1) AS mean_promise_slip_days
 	FROM backorder_fact
 	WHERE demand_class = 'regular'
 ) AS b
@@ -103,6 +121,15 @@ COMMENT ON COLUMN kpi.average_backorder_duration_days IS 'Mean duration of a bac
 COMMENT ON COLUMN kpi.fill_units IS 'Stock units that came to backorders, whenever these were opened.';
 COMMENT ON COLUMN kpi.fill_unit_days IS 'Sum of these units x days of 24 hours they had been waited for.';
 COMMENT ON COLUMN kpi.average_days_on_backorder IS 'Mean days a unit waited: fill_unit_days / fill_units.';
+COMMENT ON COLUMN kpi.promises_due IS 'Backorders whose first promised date has come and that were not cancelled by then.';
+COMMENT ON COLUMN kpi.promises_kept IS 'Backorders of these of which every unit had come by that date.';
+COMMENT ON COLUMN kpi.promise_kept_rate IS 'Promise kept rate, against the first promise: promises_kept / promises_due.';
+COMMENT ON COLUMN kpi.last_promises_due IS 'Backorders whose last promised date has come and that were not cancelled by then.';
+COMMENT ON COLUMN kpi.last_promises_kept IS 'Backorders of these of which every unit had come by that date.';
+COMMENT ON COLUMN kpi.last_promise_kept_rate IS 'Promise kept rate, against the last promise: last_promises_kept / last_promises_due.';
+COMMENT ON COLUMN kpi.promises_made IS 'Backorders opened to which a date was promised.';
+COMMENT ON COLUMN kpi.promise_slip_days IS 'Sum of their days of 24 hours from the first promised date to the last.';
+COMMENT ON COLUMN kpi.mean_promise_slip_days IS 'Mean slip of a promise: promise_slip_days / promises_made.';
 
 CREATE OR REPLACE VIEW kpi_by_item WITH (security_invoker = true) AS
 SELECT
@@ -126,7 +153,16 @@ SELECT
 	b.average_backorder_duration_days,
 	coalesce(f.fill_units, 0) AS fill_units,
 	coalesce(f.fill_unit_days, 0) AS fill_unit_days,
-	f.average_days_on_backorder
+	f.average_days_on_backorder,
+	coalesce(b.promises_due, 0) AS promises_due,
+	coalesce(b.promises_kept, 0) AS promises_kept,
+	b.promise_kept_rate,
+	coalesce(b.last_promises_due, 0) AS last_promises_due,
+	coalesce(b.last_promises_kept, 0) AS last_promises_kept,
+	b.last_promise_kept_rate,
+	coalesce(b.promises_made, 0) AS promises_made,
+	coalesce(b.promise_slip_days, 0) AS promise_slip_days,
+	b.mean_promise_slip_days
 FROM (
 	SELECT
 		item,
@@ -153,7 +189,16 @@ LEFT JOIN (
 		backorder.weighted_average(extract(epoch FROM greatest(now() - opened_at, '0')), open) / 86400 AS average_open_age_days,
 		sum(backorders_filled) AS backorders_filled,
 		sum(extract(epoch FROM closed_at - opened_at)) FILTER (WHERE outcome = 'filled') / 86400 AS backorders_filled_days,
-		backorder.ratio(extract(epoch FROM closed_at - opened_at), 86400) FILTER (WHERE outcome = 'filled') AS average_backorder_duration_days
+		backorder.ratio(extract(epoch FROM closed_at - opened_at), 86400) FILTER (WHERE outcome = 'filled') AS average_backorder_duration_days,
+		sum(promises_due) AS promises_due,
+		sum(promises_kept) AS promises_kept,
+		backorder.ratio(promises_kept, promises_due) AS promise_kept_rate,
+		sum(last_promises_due) AS last_promises_due,
+		sum(last_promises_kept) AS last_promises_kept,
+		backorder.ratio(last_promises_kept, last_promises_due) AS last_promise_kept_rate,
+		sum(promises_made) AS promises_made,
+		sum(promise_slip_days) AS promise_slip_days,
+		backorder.ratio(promise_slip_days, 1) FILTER (WHERE promises_made = 1) AS mean_promise_slip_days
 	FROM backorder_fact
 	WHERE demand_class = 'regular'
 	GROUP BY item
@@ -191,6 +236,15 @@ COMMENT ON COLUMN kpi_by_item.average_backorder_duration_days IS 'Mean duration 
 COMMENT ON COLUMN kpi_by_item.fill_units IS 'Stock units that came to backorders, whenever these were opened.';
 COMMENT ON COLUMN kpi_by_item.fill_unit_days IS 'Sum of these units x days of 24 hours they had been waited for.';
 COMMENT ON COLUMN kpi_by_item.average_days_on_backorder IS 'Mean days a unit waited: fill_unit_days / fill_units.';
+COMMENT ON COLUMN kpi_by_item.promises_due IS 'Backorders whose first promised date has come and that were not cancelled by then.';
+COMMENT ON COLUMN kpi_by_item.promises_kept IS 'Backorders of these of which every unit had come by that date.';
+COMMENT ON COLUMN kpi_by_item.promise_kept_rate IS 'Promise kept rate, against the first promise: promises_kept / promises_due.';
+COMMENT ON COLUMN kpi_by_item.last_promises_due IS 'Backorders whose last promised date has come and that were not cancelled by then.';
+COMMENT ON COLUMN kpi_by_item.last_promises_kept IS 'Backorders of these of which every unit had come by that date.';
+COMMENT ON COLUMN kpi_by_item.last_promise_kept_rate IS 'Promise kept rate, against the last promise: last_promises_kept / last_promises_due.';
+COMMENT ON COLUMN kpi_by_item.promises_made IS 'Backorders opened to which a date was promised.';
+COMMENT ON COLUMN kpi_by_item.promise_slip_days IS 'Sum of their days of 24 hours from the first promised date to the last.';
+COMMENT ON COLUMN kpi_by_item.mean_promise_slip_days IS 'Mean slip of a promise: promise_slip_days / promises_made.';
 
 CREATE OR REPLACE VIEW kpi_by_customer WITH (security_invoker = true) AS
 SELECT
@@ -219,7 +273,16 @@ SELECT
 	b.average_backorder_duration_days,
 	coalesce(f.fill_units, 0) AS fill_units,
 	coalesce(f.fill_unit_days, 0) AS fill_unit_days,
-	f.average_days_on_backorder
+	f.average_days_on_backorder,
+	coalesce(b.promises_due, 0) AS promises_due,
+	coalesce(b.promises_kept, 0) AS promises_kept,
+	b.promise_kept_rate,
+	coalesce(b.last_promises_due, 0) AS last_promises_due,
+	coalesce(b.last_promises_kept, 0) AS last_promises_kept,
+	b.last_promise_kept_rate,
+	coalesce(b.promises_made, 0) AS promises_made,
+	coalesce(b.promise_slip_days, 0) AS promise_slip_days,
+	b.mean_promise_slip_days
 FROM (
 	SELECT
 		coalesce(customer, '') AS customer,
@@ -258,7 +321,16 @@ LEFT JOIN (
 		backorder.weighted_average(extract(epoch FROM greatest(now() - opened_at, '0')), open) / 86400 AS average_open_age_days,
 		sum(backorders_filled) AS backorders_filled,
 		sum(extract(epoch FROM closed_at - opened_at)) FILTER (WHERE outcome = 'filled') / 86400 AS backorders_filled_days,
-		backorder.ratio(extract(epoch FROM closed_at - opened_at), 86400) FILTER (WHERE outcome = 'filled') AS average_backorder_duration_days
+		backorder.ratio(extract(epoch FROM closed_at - opened_at), 86400) FILTER (WHERE outcome = 'filled') AS average_backorder_duration_days,
+		sum(promises_due) AS promises_due,
+		sum(promises_kept) AS promises_kept,
+		backorder.ratio(promises_kept, promises_due) AS promise_kept_rate,
+		sum(last_promises_due) AS last_promises_due,
+		sum(last_promises_kept) AS last_promises_kept,
+		backorder.ratio(last_promises_kept, last_promises_due) AS last_promise_kept_rate,
+		sum(promises_made) AS promises_made,
+		sum(promise_slip_days) AS promise_slip_days,
+		backorder.ratio(promise_slip_days, 1) FILTER (WHERE promises_made = 1) AS mean_promise_slip_days
 	FROM backorder_fact
 	WHERE demand_class = 'regular'
 	GROUP BY 1
@@ -301,6 +373,15 @@ COMMENT ON COLUMN kpi_by_customer.average_backorder_duration_days IS 'Mean durat
 COMMENT ON COLUMN kpi_by_customer.fill_units IS 'Stock units that came to backorders, whenever these were opened.';
 COMMENT ON COLUMN kpi_by_customer.fill_unit_days IS 'Sum of these units x days of 24 hours they had been waited for.';
 COMMENT ON COLUMN kpi_by_customer.average_days_on_backorder IS 'Mean days a unit waited: fill_unit_days / fill_units.';
+COMMENT ON COLUMN kpi_by_customer.promises_due IS 'Backorders whose first promised date has come and that were not cancelled by then.';
+COMMENT ON COLUMN kpi_by_customer.promises_kept IS 'Backorders of these of which every unit had come by that date.';
+COMMENT ON COLUMN kpi_by_customer.promise_kept_rate IS 'Promise kept rate, against the first promise: promises_kept / promises_due.';
+COMMENT ON COLUMN kpi_by_customer.last_promises_due IS 'Backorders whose last promised date has come and that were not cancelled by then.';
+COMMENT ON COLUMN kpi_by_customer.last_promises_kept IS 'Backorders of these of which every unit had come by that date.';
+COMMENT ON COLUMN kpi_by_customer.last_promise_kept_rate IS 'Promise kept rate, against the last promise: last_promises_kept / last_promises_due.';
+COMMENT ON COLUMN kpi_by_customer.promises_made IS 'Backorders opened to which a date was promised.';
+COMMENT ON COLUMN kpi_by_customer.promise_slip_days IS 'Sum of their days of 24 hours from the first promised date to the last.';
+COMMENT ON COLUMN kpi_by_customer.mean_promise_slip_days IS 'Mean slip of a promise: promise_slip_days / promises_made.';
 
 /* Each fact counts in the month in which it happened, so a row mixes the fates of several months' orders. */
 CREATE OR REPLACE VIEW kpi_monthly WITH (security_invoker = true) AS
@@ -330,7 +411,16 @@ SELECT
 	c.average_backorder_duration_days,
 	coalesce(f.fill_units, 0) AS fill_units,
 	coalesce(f.fill_unit_days, 0) AS fill_unit_days,
-	f.average_days_on_backorder
+	f.average_days_on_backorder,
+	coalesce(p.promises_due, 0) AS promises_due,
+	coalesce(p.promises_kept, 0) AS promises_kept,
+	p.promise_kept_rate,
+	coalesce(q.last_promises_due, 0) AS last_promises_due,
+	coalesce(q.last_promises_kept, 0) AS last_promises_kept,
+	q.last_promise_kept_rate,
+	coalesce(b.promises_made, 0) AS promises_made,
+	coalesce(b.promise_slip_days, 0) AS promise_slip_days,
+	b.mean_promise_slip_days
 FROM (
 	SELECT
 		date_trunc('month', entered_on::timestamp)::date AS month,
@@ -366,7 +456,10 @@ FULL JOIN (
 		backorder.ratio(cancelled, units) AS backorder_cancellation_rate,
 		sum(open) AS opened_units_open,
 		sum(open * extract(epoch FROM greatest(now() - opened_at, '0'))) / 86400 AS open_unit_days,
-		backorder.weighted_average(extract(epoch FROM greatest(now() - opened_at, '0')), open) / 86400 AS average_open_age_days
+		backorder.weighted_average(extract(epoch FROM greatest(now() - opened_at, '0')), open) / 86400 AS average_open_age_days,
+		sum(promises_made) AS promises_made,
+		sum(promise_slip_days) AS promise_slip_days,
+		backorder.ratio(promise_slip_days, 1) FILTER (WHERE promises_made = 1) AS mean_promise_slip_days
 	FROM backorder_fact
 	WHERE demand_class = 'regular'
 	GROUP BY 1
@@ -391,9 +484,29 @@ FULL JOIN (
 	WHERE demand_class = 'regular'
 	GROUP BY 1
 ) AS f USING (month)
+FULL JOIN (
+	SELECT
+		date_trunc('month', first_promised_on::timestamp)::date AS month,
+		sum(promises_due) AS promises_due,
+		sum(promises_kept) AS promises_kept,
+		backorder.ratio(promises_kept, promises_due) AS promise_kept_rate
+	FROM backorder_fact
+	WHERE demand_class = 'regular' AND promises_due = 1
+	GROUP BY 1
+) AS p USING (month)
+FULL JOIN (
+	SELECT
+		date_trunc('month', promised_on::timestamp)::date AS month,
+		sum(last_promises_due) AS last_promises_due,
+		sum(last_promises_kept) AS last_promises_kept,
+		backorder.ratio(last_promises_kept, last_promises_due) AS last_promise_kept_rate
+	FROM backorder_fact
+	WHERE demand_class = 'regular' AND last_promises_due = 1
+	GROUP BY 1
+) AS q USING (month)
 ORDER BY month;
 
-COMMENT ON VIEW kpi_monthly IS 'The figures of regular demand by month in the ledger''s time zone: lines and orders by entry, backorders by opening, durations by closing, fills by fill.';
+COMMENT ON VIEW kpi_monthly IS 'The figures of regular demand by month in the ledger''s time zone: lines and orders by entry, backorders by opening, durations by closing, fills by fill, promises by the date promised, slips by opening.';
 COMMENT ON COLUMN kpi_monthly.month IS 'First day of the month.';
 COMMENT ON COLUMN kpi_monthly.lines IS 'Lines that entered in the month.';
 COMMENT ON COLUMN kpi_monthly.lines_filled IS 'Lines of these of which nothing was short at entry.';
@@ -420,3 +533,12 @@ COMMENT ON COLUMN kpi_monthly.average_backorder_duration_days IS 'Mean duration 
 COMMENT ON COLUMN kpi_monthly.fill_units IS 'Stock units that came to backorders in the month, whenever these were opened.';
 COMMENT ON COLUMN kpi_monthly.fill_unit_days IS 'Sum of these units x days of 24 hours they had been waited for.';
 COMMENT ON COLUMN kpi_monthly.average_days_on_backorder IS 'Mean days a unit waited: fill_unit_days / fill_units.';
+COMMENT ON COLUMN kpi_monthly.promises_due IS 'Backorders whose first promised date has come and that were not cancelled by then.';
+COMMENT ON COLUMN kpi_monthly.promises_kept IS 'Backorders of these of which every unit had come by that date.';
+COMMENT ON COLUMN kpi_monthly.promise_kept_rate IS 'Promise kept rate, against the first promise: promises_kept / promises_due.';
+COMMENT ON COLUMN kpi_monthly.last_promises_due IS 'Backorders whose last promised date has come and that were not cancelled by then.';
+COMMENT ON COLUMN kpi_monthly.last_promises_kept IS 'Backorders of these of which every unit had come by that date.';
+COMMENT ON COLUMN kpi_monthly.last_promise_kept_rate IS 'Promise kept rate, against the last promise: last_promises_kept / last_promises_due.';
+COMMENT ON COLUMN kpi_monthly.promises_made IS 'Backorders opened to which a date was promised.';
+COMMENT ON COLUMN kpi_monthly.promise_slip_days IS 'Sum of their days of 24 hours from the first promised date to the last.';
+COMMENT ON COLUMN kpi_monthly.mean_promise_slip_days IS 'Mean slip of a promise: promise_slip_days / promises_made.';

@@ -44,17 +44,31 @@ SELECT
 		WHEN l.cancelled + l.shipped >= l.quantity THEN NULL
 		WHEN l.on_hold THEN CASE WHEN isfinite(l.not_before) THEN l.not_before + i.lead_time END
 		WHEN b.waiting IS NULL THEN coalesce(l.entered_at, greatest(l.placed_at, l.not_before))
-		ELSE coalesce(l.entered_at, greatest(l.placed_at, l.not_before)) + i.lead_time
+		WHEN b.all_promised THEN b.promised_at
 	END AS expected_at,
 	CASE
 		WHEN l.cancelled + l.shipped >= l.quantity THEN NULL
 		WHEN NOT l.on_hold AND b.waiting IS NULL THEN 'stock'
-		WHEN i.lead_time IS NULL OR (l.on_hold AND isfinite(l.not_before) IS NOT TRUE) THEN 'unknown'
+		WHEN NOT l.on_hold THEN b.basis
+		WHEN i.lead_time IS NULL OR isfinite(l.not_before) IS NOT TRUE THEN 'unknown'
 		ELSE 'lead time'
-	END AS expected_basis
+	END AS expected_basis,
+	CASE WHEN b.all_first_promised THEN b.first_promised_at END AS first_promised_at
 FROM order_line AS l
 LEFT JOIN LATERAL (
-	SELECT sum(w.remaining) AS waiting
+	SELECT
+		sum(w.remaining) AS waiting,
+		bool_and(w.promised_at IS NOT NULL) AS all_promised,
+		max(w.promised_at) AS promised_at,
+		CASE
+			WHEN bool_and(w.promised_at IS NOT NULL) IS NOT TRUE THEN 'unknown'
+			WHEN max(w.promised_at) FILTER (WHERE w.promise_basis = 'unknown') = max(w.promised_at) THEN 'unknown'
+			WHEN max(w.promised_at) FILTER (WHERE w.promise_basis = 'lead time') = max(w.promised_at) THEN 'lead time'
+			WHEN max(w.promised_at) FILTER (WHERE w.promise_basis = 'inbound') = max(w.promised_at) THEN 'inbound'
+			ELSE 'stock'
+		END AS basis,
+		bool_and(w.first_promised_at IS NOT NULL) AS all_first_promised,
+		max(w.first_promised_at) AS first_promised_at
 	FROM backorder AS w
 	WHERE w.order_id = l.order_id AND w.line_no = l.line_no AND w.remaining > 0
 ) AS b ON true
@@ -86,8 +100,9 @@ COMMENT ON COLUMN order_line_status.shipped IS 'Stock units shipped.';
 COMMENT ON COLUMN order_line_status.allocated IS 'Stock units on hand that are the line''s.';
 COMMENT ON COLUMN order_line_status.backordered IS 'Stock units the line waits for.';
 COMMENT ON COLUMN order_line_status.state IS 'State: on hold, allocated, partly backordered, backordered; or shipped or cancelled when nothing is open (shipped where any was).';
-COMMENT ON COLUMN order_line_status.expected_at IS 'When all open units should be there: the entry time where all are in stock, otherwise entry (or not_before, on hold) plus the item''s lead time; NULL: unknown, or nothing open.';
-COMMENT ON COLUMN order_line_status.expected_basis IS 'What expected_at rests on: stock, lead time, unknown; NULL: nothing open.';
+COMMENT ON COLUMN order_line_status.expected_at IS 'When all open units should be there. Nothing waits: the entry time. Something waits: the date that was promised, the last where several backorders wait. On hold: not_before plus the item''s lead time. NULL: no date, or nothing open.';
+COMMENT ON COLUMN order_line_status.expected_basis IS 'What expected_at rests on: stock, inbound (an expected delivery), lead time (an estimate), unknown (not before that date); NULL: nothing open.';
+COMMENT ON COLUMN order_line_status.first_promised_at IS 'The date that was promised first for what waits, the last where several backorders wait; NULL: nothing waits, or no date was promised.';
 
 /* The WHERE of the partial index order_line_open comes first. */
 CREATE OR REPLACE VIEW ready_to_ship WITH (security_invoker = true) AS
