@@ -54,6 +54,7 @@ class Fuzzer:
         self.number = 0
         self.recent = []
         self.ledger = None
+        self.secret = None
 
     # ---- sending
 
@@ -85,6 +86,7 @@ class Fuzzer:
                 self.note('the connection broke: %s' % error, role, statement)
                 raise Crash(str(error)) from error
             state, message = error.pgcode or 'client', str(error)
+            self.overhear(role, statement, error)
         except (ValueError, UnicodeError) as error:
             state, message = 'client', str(error)
         if not control or state != '00000':
@@ -92,6 +94,15 @@ class Fuzzer:
         if state.startswith('XX') or state in ('57P01', '57P02', '57P03'):
             self.note('%s %s' % (state, message), role, statement)
         return state
+
+    def overhear(self, role, statement, error):
+        """Nothing that is secret to the role stands in any field of a message."""
+        if self.secret is None or role == 'merchant':
+            return
+        said = ' | '.join(str(getattr(error.diag, field) or '') for field in (
+            'message_primary', 'message_detail', 'message_hint', 'context', 'internal_query', 'column_name', 'constraint_name', 'table_name'))
+        if self.secret.search(said):
+            self.note('told: %s' % said, role, statement)
 
     def must(self, role, statement):
         with self.connection(role).cursor() as cursor:

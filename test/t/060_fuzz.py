@@ -16,6 +16,7 @@ except ImportError as missing:
 
 import calls  # noqa: E402
 import damage  # noqa: E402
+import messages  # noqa: E402
 import triggers  # noqa: E402
 import writes  # noqa: E402
 from fuzz import Fuzzer  # noqa: E402
@@ -23,6 +24,7 @@ from fuzz import Fuzzer  # noqa: E402
 PARTS = [
     (calls, 'every function called with what it is not meant for'),
     (writes, 'every table and view written with extreme values'),
+    (messages, 'no message tells what its reader may not know'),
     (triggers, 'every trigger function fired from wrong places'),
     (damage, 'ledgers damaged and dressed up by their owner'),
 ]
