@@ -1,16 +1,8 @@
 /* Is a ledger whole?  Its own scripts say what it consists of. */
 
-/* A sequence that was set but not used yet tells its value only when it is read as a table, by whatever name it has. */
 CREATE FUNCTION backorder.next_id(relation regclass, column_name text) RETURNS bigint
-	LANGUAGE sql STABLE
-BEGIN ATOMIC
-	SELECT pg_catalog."substring"(
-		pg_catalog.query_to_xml(
-			pg_catalog.format('SELECT last_value + is_called::integer AS next_id FROM %s',
-				pg_catalog.pg_get_serial_sequence(relation::text, column_name)),
-			false, true, '')::text,
-		'<next_id>(\d+)')::bigint;
-END;
+	LANGUAGE c STABLE STRICT
+	AS 'MODULE_PATHNAME', 'backorder_next_id';
 COMMENT ON FUNCTION backorder.next_id(regclass, text) IS 'The number that an identity column gives next.';
 
 CREATE FUNCTION backorder.trigger_damage(schema oid, OUT table_name name, OUT trigger_name name, OUT damage text)

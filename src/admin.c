@@ -359,3 +359,38 @@ backorder_ledger_version(PG_FUNCTION_ARGS)
 		PG_RETURN_NULL();
 	PG_RETURN_TEXT_P(cstring_to_text(version));
 }
+
+/*
+ * next_id(relation, column_name): the number that an identity column gives next;
+ * NULL where it is none.  A sequence that was set but not used yet tells its value
+ * only when it is read as a table, by whatever name it has.
+ */
+PG_FUNCTION_INFO_V1(backorder_next_id);
+Datum
+backorder_next_id(PG_FUNCTION_ARGS)
+{
+	Oid			relid = PG_GETARG_OID(0);
+	char	   *name = get_rel_name(relid);
+	char	   *sequence;
+	Oid			types[2] = {TEXTOID, TEXTOID};
+	Datum		values[2];
+	bool		is_null = true;
+	int64		next = 0;
+
+	if (name == NULL)
+		PG_RETURN_NULL();
+	values[0] = CStringGetTextDatum(quote_qualified_identifier(get_namespace_name(get_rel_namespace(relid)), name));
+	values[1] = PG_GETARG_DATUM(1);
+	SpiConnect();
+	SpiExpect(SPI_execute_with_args("SELECT pg_catalog.pg_get_serial_sequence($1, $2)", 2, types, values, NULL, true, 1));
+	sequence = SPI_getvalue(SPI_tuptable->vals[0], SPI_tuptable->tupdesc, 1);
+	if (sequence != NULL)
+	{
+		SpiExpect(SPI_execute(psprintf("SELECT last_value OPERATOR(pg_catalog.+) is_called::pg_catalog.int4 FROM %s", sequence), true, 1));
+		next = DatumGetInt64(SPI_getbinval(SPI_tuptable->vals[0], SPI_tuptable->tupdesc, 1, &is_null));
+	}
+	SPI_finish();
+	if (is_null)
+		PG_RETURN_NULL();
+	PG_RETURN_INT64(next);
+}
