@@ -79,6 +79,12 @@ COMMENT ON FUNCTION backorder.stock_move_complete() IS 'Trigger function: fills 
 CREATE FUNCTION backorder.stock_move_insert() RETURNS trigger
 	LANGUAGE c AS 'MODULE_PATHNAME', 'backorder_stock_move_insert';
 COMMENT ON FUNCTION backorder.stock_move_insert() IS 'Trigger function: moves stock, serving the queue with what comes in.';
+CREATE FUNCTION backorder.inbound_complete() RETURNS trigger
+	LANGUAGE c AS 'MODULE_PATHNAME', 'backorder_inbound_complete';
+COMMENT ON FUNCTION backorder.inbound_complete() IS 'Trigger function: keeps what a supplier promised first.';
+CREATE FUNCTION backorder.inbound_change() RETURNS trigger
+	LANGUAGE c AS 'MODULE_PATHNAME', 'backorder_inbound_change';
+COMMENT ON FUNCTION backorder.inbound_change() IS 'Trigger function: moves the promises that rest on inbound supply.';
 CREATE FUNCTION backorder.item_update() RETURNS trigger
 	LANGUAGE c AS 'MODULE_PATHNAME', 'backorder_item_update';
 COMMENT ON FUNCTION backorder.item_update() IS 'Trigger function: serves the queue when allocation is automatic again; items are not renamed.';
@@ -116,6 +122,11 @@ CREATE VIEW backorder.required_trigger (table_name, trigger_name, event, options
 	('stock_move', 'backorder_complete', 'BEFORE INSERT', 'FOR EACH ROW WHEN (NEW.item IS NULL OR NEW.location IS NULL)', 'stock_move_complete', 'Fills in an item or location that was left out.'),
 	('stock_move', 'backorder_insert', 'AFTER INSERT', 'REFERENCING NEW TABLE AS inserted FOR EACH STATEMENT', 'stock_move_insert', 'Moves stock: what comes in serves the queue.'),
 	('stock_move', 'backorder_refuse', 'BEFORE UPDATE OR DELETE OR TRUNCATE', 'FOR EACH STATEMENT', 'refuse_write', 'Moves are history.'),
+	('inbound', 'backorder_complete', 'BEFORE INSERT OR UPDATE', 'FOR EACH ROW WHEN (NEW.first_quantity IS NULL OR (NEW.first_expected_at IS NULL AND NEW.expected_at IS NOT NULL))', 'inbound_complete', 'Keeps what the supplier promised first.'),
+	('inbound', 'backorder_insert', 'AFTER INSERT', 'REFERENCING NEW TABLE AS inserted FOR EACH STATEMENT', 'inbound_change', 'Moves the promises that rest on it.'),
+	('inbound', 'backorder_update', 'AFTER UPDATE', 'REFERENCING OLD TABLE AS before NEW TABLE AS after FOR EACH STATEMENT', 'inbound_change', 'Moves the promises that rest on it.'),
+	('inbound', 'backorder_delete', 'AFTER DELETE', 'REFERENCING OLD TABLE AS deleted FOR EACH STATEMENT', 'inbound_change', 'Moves the promises that rest on it; supply that was received stays.'),
+	('inbound', 'backorder_truncate', 'BEFORE TRUNCATE', 'FOR EACH STATEMENT', 'refuse_write', 'Orders, stock and history are emptied together, by backorder.empty_ledger().'),
 	('item', 'backorder_update', 'AFTER UPDATE', 'REFERENCING OLD TABLE AS before NEW TABLE AS after FOR EACH STATEMENT', 'item_update', 'Serves the queue when allocation is automatic again; items are not renamed.'),
 	('item', 'backorder_delete', 'AFTER DELETE', 'REFERENCING OLD TABLE AS deleted FOR EACH STATEMENT', 'item_delete', 'Items that orders or moves refer to stay.'),
 	('item', 'backorder_truncate', 'BEFORE TRUNCATE', 'FOR EACH STATEMENT', 'refuse_write', 'Orders, stock and history are emptied together, by backorder.empty_ledger().'),

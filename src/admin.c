@@ -212,7 +212,7 @@ Rebuild(Engine *engine, void *argument)
 {
 	EngineConnect(engine);
 	UseSchema(engine->ledger.name);
-	Run("LOCK TABLE order_line, stock_move, stock_slot, backorder, journal IN SHARE ROW EXCLUSIVE MODE");
+	Run("LOCK TABLE order_line, stock_move, inbound, stock_slot, backorder, journal IN SHARE ROW EXCLUSIVE MODE");
 	GateLockAll(&engine->ledger);
 	RunScript(engine->ledger.name, "rebuild");
 	Run("SELECT item, location FROM stock_slot GROUP BY item, location HAVING sum(available) < 0 LIMIT 1");

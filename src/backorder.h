@@ -653,6 +653,9 @@ typedef struct Move
 	int64		line_no;
 	TimestampTz moved_at;
 	MoveLine   *line;			/* of a shipment or its reversal */
+	bool		names_inbound;
+	int64		inbound_id;
+	struct Receipt *receipt;	/* on the inbound row it names; NULL: none */
 } Move;
 
 typedef struct MoveGroup
@@ -665,5 +668,9 @@ typedef struct MoveGroup
 extern const WorkOps move_work;
 extern void MoveRefuse(Engine *engine, int code, const Move *move, const char *message,
 					   const char *detail, const char *constraint);
+
+/* receipt.c: receipts that fulfil inbound supply */
+extern void ReceiptsBook(Engine *engine, Move **moves, int count);
+extern void ReceiptsPromise(Engine *engine, const StockKey *key, Move **moves, int count);
 
 #endif

@@ -255,6 +255,7 @@ MoveUnderGate(Engine *engine, void *argument, LOCKMODE mode)
 			Ship(engine, group, move);
 	}
 	PutIn(engine, group, sources, &count, policy.auto_allocate);
+	ReceiptsPromise(engine, &group->key, group->moves, group->count);
 }
 
 const WorkOps move_work = {

@@ -23,6 +23,7 @@ typedef struct MoveStatement
 enum
 {
 	MOVE_ID, MOVE_KIND, MOVE_ITEM, MOVE_LOCATION, MOVE_QUANTITY, MOVE_ORDER_ID, MOVE_LINE_NO, MOVE_MOVED_AT,
+	MOVE_INBOUND_ID,
 	MOVE_COLUMNS
 };
 
@@ -35,6 +36,7 @@ static ColumnShape move_shape[MOVE_COLUMNS] = {
 	{"order_id", TEXTOID, 0},
 	{"line_no", INT8OID, 0},
 	{"moved_at", TIMESTAMPTZOID, 0},
+	{"inbound_id", INT8OID, 0},
 };
 
 static MoveKind
@@ -72,6 +74,8 @@ CheckMove(const Move *move, bool line_no_is_null)
 	else if ((move->order_id == NULL) != line_no_is_null ||
 			 (move->order_id == NULL && (move->kind == MOVE_SHIPMENT || move->kind == MOVE_REVERSAL)))
 		constraint = "stock_move_names_its_line";
+	else if (move->names_inbound && strcmp(move->kind_name, "receipt") != 0)
+		constraint = "stock_move_inbound_is_received";
 	if (constraint != NULL)
 		ereport(ERROR,
 				(errcode(ERRCODE_CHECK_VIOLATION),
@@ -102,6 +106,8 @@ ReadMove(TupleTableSlot *slot, const AttrNumber *attnum)
 	move->order_id = TextOrNull(value[MOVE_ORDER_ID], isnull[MOVE_ORDER_ID]);
 	move->line_no = isnull[MOVE_LINE_NO] ? 0 : DatumGetInt64(value[MOVE_LINE_NO]);
 	move->moved_at = DatumGetTimestampTz(value[MOVE_MOVED_AT]);
+	move->names_inbound = !isnull[MOVE_INBOUND_ID];
+	move->inbound_id = move->names_inbound ? DatumGetInt64(value[MOVE_INBOUND_ID]) : 0;
 	move->kind = KindOf(move->kind_name, NumericSign(move->quantity) < 0);
 	CheckMove(move, isnull[MOVE_LINE_NO]);
 	if (NumericSign(move->quantity) < 0)
@@ -248,6 +254,7 @@ MoveStock(Engine *engine, void *argument)
 	ReadMoves(&statement);
 	LockLines(engine, &statement);
 	MatchLines(engine, &statement);
+	ReceiptsBook(engine, statement.moves, statement.count);
 	qsort(statement.moves, statement.count, sizeof(Move *), MoveCompare);
 	groups = palloc_extended(sizeof(MoveGroup *) * statement.count, MCXT_ALLOC_HUGE);
 	for (int i = 0; i < statement.count; i++)
@@ -269,7 +276,8 @@ MoveStock(Engine *engine, void *argument)
 
 /*
  * stock_move_insert: AFTER INSERT, for each statement.
- * Locks: the order lines that shipments name, by key; then the gate of each
+ * Locks: the order lines that shipments name, by key; the inbound rows that
+ * receipts name, by key; then the gate of each
  * (item, location), EXCLUSIVE, unless allocated units are shipped; then slots.
  * Errors: 23503, 23514, 23B02, 55000.
  */
@@ -290,35 +298,49 @@ typedef struct Completion
 } Completion;
 
 static void
+RefuseUnknown(Engine *engine, const char *what, const char *name, const char *constraint)
+{
+	ereport(ERROR,
+			(errcode(ERRCODE_FOREIGN_KEY_VIOLATION),
+			 errmsg("the stock move names %s that does not exist", what),
+			 errdetail("There is no %s.", name),
+			 err_generic_string(PG_DIAG_SCHEMA_NAME, engine->ledger.name),
+			 err_generic_string(PG_DIAG_TABLE_NAME, "stock_move"),
+			 err_generic_string(PG_DIAG_CONSTRAINT_NAME, constraint)));
+}
+
+static void
 CompleteMove(Engine *engine, void *argument)
 {
 	static const LedgerQuery query = {
-		"SELECT l.item, coalesce(l.location, s.default_location) FROM @.ledger AS s"
-		" LEFT JOIN @.order_line AS l ON l.order_id = $1 AND l.line_no = $2",
-		2, {TEXTOID, INT8OID}
+		"SELECT coalesce(l.item, i.item), coalesce(l.location, i.location, s.default_location), l.item, i.item"
+		" FROM @.ledger AS s"
+		" LEFT JOIN @.order_line AS l ON l.order_id = $1 AND l.line_no = $2"
+		" LEFT JOIN @.inbound AS i ON i.inbound_id = $3",
+		3, {TEXTOID, INT8OID, INT8OID}
 	};
+	static const int named[3] = {MOVE_ORDER_ID, MOVE_LINE_NO, MOVE_INBOUND_ID};
 	Completion *completion = argument;
 	HeapTuple	tuple = completion->trigger->tg_trigtuple;
 	TupleDesc	desc = RelationGetDescr(completion->trigger->tg_relation);
-	Datum		values[2];
-	bool		isnull[2];
-	char		nulls[2];
+	Datum		values[3];
+	bool		isnull[3];
+	char		nulls[3];
 
-	values[0] = heap_getattr(tuple, completion->attnum[MOVE_ORDER_ID], desc, &isnull[0]);
-	values[1] = heap_getattr(tuple, completion->attnum[MOVE_LINE_NO], desc, &isnull[1]);
-	nulls[0] = isnull[0] ? 'n' : ' ';
-	nulls[1] = isnull[1] ? 'n' : ' ';
+	for (int i = 0; i < 3; i++)
+	{
+		values[i] = heap_getattr(tuple, completion->attnum[named[i]], desc, &isnull[i]);
+		nulls[i] = isnull[i] ? 'n' : ' ';
+	}
 	if (EngineExecute(engine, &query, values, nulls) == 0)
 		return;
-	if (!isnull[0] && ResultTextOrNull(0, 1) == NULL)
-		ereport(ERROR,
-				(errcode(ERRCODE_FOREIGN_KEY_VIOLATION),
-				 errmsg("the stock move names an order line that does not exist"),
-				 errdetail("There is no order line \"%s\"/" INT64_FORMAT ".",
-						   text_to_cstring(DatumGetTextPP(values[0])), DatumGetInt64(values[1])),
-				 err_generic_string(PG_DIAG_SCHEMA_NAME, engine->ledger.name),
-				 err_generic_string(PG_DIAG_TABLE_NAME, "stock_move"),
-				 err_generic_string(PG_DIAG_CONSTRAINT_NAME, "stock_move_order_line_fkey")));
+	if (!isnull[0] && ResultTextOrNull(0, 3) == NULL)
+		RefuseUnknown(engine, "an order line",
+					  psprintf("order line \"%s\"/" INT64_FORMAT, text_to_cstring(DatumGetTextPP(values[0])),
+							   DatumGetInt64(values[1])), "stock_move_order_line_fkey");
+	if (!isnull[2] && ResultTextOrNull(0, 4) == NULL)
+		RefuseUnknown(engine, "inbound supply",
+					  psprintf("inbound supply " INT64_FORMAT, DatumGetInt64(values[2])), "stock_move_inbound_fkey");
 	for (int i = 0; i < 2; i++)
 	{
 		MemoryContext old;
@@ -335,7 +357,8 @@ CompleteMove(Engine *engine, void *argument)
 
 /*
  * stock_move_complete: BEFORE INSERT, for each row.  An item or location that was
- * left out is that of the order line the move names, or the ledger's default location.
+ * left out is that of the order line or inbound row the move names, or the ledger's
+ * default location.
  */
 PG_FUNCTION_INFO_V1(backorder_stock_move_complete);
 Datum

@@ -18,11 +18,16 @@ SELECT count(*) FROM receive('warm', 1);
 INSERT INTO order_line (order_id, line_no, item, quantity) VALUES ('warm', 3, 'warm', 1);
 SELECT reallocate('warm', 2, 'warm', 3, 1);
 INSERT INTO stock_move (kind, order_id, line_no, quantity) VALUES ('shipment_reversal', 'warm', 1, 1);
+INSERT INTO inbound (item, quantity, expected_at) VALUES ('warm', 5, '2030-01-01'), ('warm', 5, '2030-01-02');
+INSERT INTO order_line (order_id, line_no, item, quantity) VALUES ('warm', 4, 'warm', 1);
+UPDATE inbound SET expected_at = '2030-01-03' WHERE inbound_id = 1;
+SELECT count(*) FROM receive('warm', 1, inbound_id => 1);
 
 -- then a ledger with many lines
 INSERT INTO stock_move (item, quantity) VALUES ('in stock', 10000);
 INSERT INTO order_line (order_id, line_no, item, quantity) SELECT 'a' || n, 1, 'in stock', 2 FROM generate_series(1, 3000) AS n;
 INSERT INTO order_line (order_id, line_no, item, quantity) SELECT 'b' || n, 1, 'out', 2 FROM generate_series(1, 3000) AS n;
+INSERT INTO inbound (item, quantity, expected_at) SELECT 'in stock', 2, '2030-01-01'::timestamptz + n * interval '1 hour' FROM generate_series(1, 3000) AS n;
 
 -- rows read so far from any table of the ledger; what a transaction reads is the difference
 CREATE VIEW tally AS

@@ -18,8 +18,8 @@ INSERT INTO item (item, description, unit_price, lead_time) VALUES
 INSERT INTO priority_rule (name, condition, priority, head_start) VALUES ('gold', '$.attributes.tier == "gold"', 0, '3 days'), ('staff', '$.customer == "staff"', -1, '0');
 INSERT INTO stock_move (item, quantity, moved_at) VALUES ('kettle', 10, '2024-01-01'), ('mug', 6, '2024-01-01'), ('lid', 5, '2024-01-01');
 INSERT INTO stock_move (item, location, quantity, moved_at) VALUES ('kettle', 'north', 1, '2024-01-01');
--- expected: 12 + 3 kettles on one day, 2 more that were meant to come in March have come, the rest without a date; trays, which nobody has had
-INSERT INTO inbound (item, quantity, received, expected_at) VALUES
+-- expected: 12 + 3 kettles on one day, 2 more that were meant to come in March never will, the rest without a date; trays, which nobody has had
+INSERT INTO inbound (item, quantity, cancelled, expected_at) VALUES
 	('kettle', 12, 0, '2024-05-01'), ('kettle', 5, 2, '2024-05-01'), ('kettle', 2, 2, '2024-03-01'), ('kettle', 7, 0, NULL), ('kettle', 30, 0, '2024-06-01'), ('tray', 4, 0, NULL);
 INSERT INTO order_line (order_id, line_no, item, quantity, customer, attributes, unit_price, placed_at, not_before) VALUES
 	('1', 1, 'kettle', 8, 'ann', '{}', NULL, '2024-02-01', NULL),

@@ -457,6 +457,35 @@ disagreement AS (
 	WHERE l.order_id IS NULL OR l.item <> m.item
 
 	UNION ALL
+	/* one row of expected supply, and the receipts that name it */
+	SELECT found.invariant, coalesce(n.item, m.item), coalesce(n.location, m.location), NULL, NULL, found.expected, found.actual
+	FROM (SELECT * FROM inbound WHERE $1 IS NULL OR item = $1) AS n
+	FULL JOIN (
+		SELECT inbound_id, min(item) AS item, min(location) AS location, sum(quantity) AS quantity, max(moved_at) AS moved_at,
+			bool_and(kind = 'receipt') AS receipts, count(DISTINCT (item, location)) AS places
+		FROM stock_move
+		WHERE inbound_id IS NOT NULL AND ($1 IS NULL OR item = $1)
+		GROUP BY inbound_id
+	) AS m USING (inbound_id),
+	LATERAL (
+		/* received: what has arrived is the sum of the receipts, and the latest of them the last */
+		SELECT 'received' AS invariant, concat_ws(' ', trim_scale(coalesce(m.quantity, 0)), m.moved_at) AS expected,
+			concat_ws(' ', trim_scale(n.received), n.last_received_at, 'of inbound', inbound_id) AS actual
+		WHERE n.item IS NOT NULL
+			AND (n.received, n.last_received_at) IS DISTINCT FROM (coalesce(m.quantity, 0), m.moved_at)
+		UNION ALL
+		/* inbound of move: what a receipt names exists, and is of its item and location; nothing else names it */
+		SELECT 'inbound of move', concat_ws(' ', n.item, n.location), concat_ws(' ', m.item, m.location, 'of inbound', inbound_id)
+		WHERE m.quantity IS NOT NULL
+			AND ((m.item, m.location) IS DISTINCT FROM (n.item, n.location) OR NOT m.receipts OR m.places > 1)
+		UNION ALL
+		/* first promise: what the supplier promised first is on record */
+		SELECT 'first promise', 'a quantity and, where one was promised, a time', concat_ws(' ', n.first_quantity, n.first_expected_at, 'of inbound', inbound_id)
+		WHERE n.item IS NOT NULL
+			AND (n.first_quantity IS NULL OR (n.first_expected_at IS NULL AND n.expected_at IS NOT NULL))
+	) AS found
+
+	UNION ALL
 	/*
 	 * queue order: nobody who still waits was passed over by a fill since the
 	 * journal last ranked him.  (Reallocation by hand and shipments say whom they

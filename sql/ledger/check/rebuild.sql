@@ -123,6 +123,26 @@ FROM (
 GROUP BY item, location
 HAVING sum(moved) <> 0 OR sum(open) <> 0 OR sum(waiting) <> 0;
 
+/* What arrived of expected supply; a first promise that is missing is what the row says now. */
+UPDATE inbound AS i
+SET received = t.received, last_received_at = t.last_received_at,
+	first_quantity = t.first_quantity, first_expected_at = t.first_expected_at
+FROM (
+	SELECT n.inbound_id, coalesce(m.received, 0) AS received, m.last_received_at,
+		coalesce(n.first_quantity, n.quantity) AS first_quantity,
+		coalesce(n.first_expected_at, n.expected_at) AS first_expected_at
+	FROM inbound AS n
+	LEFT JOIN (
+		SELECT inbound_id, sum(quantity) AS received, max(moved_at) AS last_received_at
+		FROM stock_move
+		WHERE inbound_id IS NOT NULL
+		GROUP BY inbound_id
+	) AS m USING (inbound_id)
+) AS t
+WHERE i.inbound_id = t.inbound_id
+	AND (i.received, i.last_received_at, i.first_quantity, i.first_expected_at)
+		IS DISTINCT FROM (t.received, t.last_received_at, t.first_quantity, t.first_expected_at);
+
 /* Sequences that fell behind, as after rows were copied in by hand; never back. */
 SELECT setval(pg_get_serial_sequence('stock_move', 'move_id'), max(move_id)) FROM stock_move
 HAVING max(move_id) >= backorder.next_id('stock_move', 'move_id');

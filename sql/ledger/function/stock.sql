@@ -8,12 +8,13 @@ CREATE OR REPLACE FUNCTION receive(
 	location text DEFAULT NULL,
 	reference text DEFAULT NULL,
 	idempotency_key text DEFAULT NULL,
-	moved_at timestamptz DEFAULT now()
+	moved_at timestamptz DEFAULT now(),
+	inbound_id bigint DEFAULT NULL
 ) RETURNS TABLE (move_id bigint, order_id text, line_no bigint, customer text, quantity numeric)
 LANGUAGE sql
 BEGIN ATOMIC
-	INSERT INTO stock_move (kind, item, quantity, location, reference, idempotency_key, moved_at)
-	VALUES ('receipt', $1, $2, $3, $4, $5, $6);
+	INSERT INTO stock_move (kind, item, quantity, location, reference, idempotency_key, moved_at, inbound_id)
+	VALUES ('receipt', $1, $2, $3, $4, $5, $6, $7);
 	SELECT m.move_id, f.order_id, f.line_no, l.customer, f.quantity
 	FROM stock_move AS m
 	CROSS JOIN LATERAL (
@@ -26,14 +27,18 @@ BEGIN ATOMIC
 		HAVING m.quantity > coalesce(sum(j.quantity), 0)
 	) AS f
 	LEFT JOIN order_line AS l ON l.order_id = f.order_id AND l.line_no = f.line_no
-	WHERE m.move_id = (
-		SELECT max(a.move_id) FROM stock_move AS a
-		WHERE a.item = $1 AND a.location = coalesce($3, (SELECT s.default_location FROM ledger AS s))
-			AND a.transaction_id = pg_current_xact_id_if_assigned())
+	WHERE m.move_id = CASE WHEN $7 IS NULL THEN (
+			SELECT max(a.move_id) FROM stock_move AS a
+			WHERE a.item = $1 AND a.location = coalesce($3, (SELECT s.default_location FROM ledger AS s))
+				AND a.transaction_id = pg_current_xact_id_if_assigned())
+		ELSE (
+			SELECT max(a.move_id) FROM stock_move AS a
+			WHERE a.inbound_id = $7 AND a.transaction_id = pg_current_xact_id_if_assigned())
+		END
 	ORDER BY f.first;
 END;
-COMMENT ON FUNCTION receive(text, numeric, text, text, text, timestamptz) IS
-	'Receives stock: serves the queue, the rest becomes available. Returns who got it, in the order in which they were served; the row without an order is what became available. Errors: 23503 unknown item or location, 23505 idempotency_key used before, 23514.';
+COMMENT ON FUNCTION receive(text, numeric, text, text, text, timestamptz, bigint) IS
+	'Receives stock: serves the queue, the rest becomes available. inbound_id is the inbound row it fulfils; item NULL is the item of that. Returns who got it, in the order in which they were served; the row without an order is what became available. Errors: 23503 unknown item, location or inbound row, 23505 idempotency_key used before, 23514.';
 
 CREATE OR REPLACE FUNCTION ship(
 	order_id text,
