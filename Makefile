@@ -4,6 +4,8 @@ EXTVERSION = $(shell sed -n "s/^default_version = '\(.*\)'/\1/p" backorder.contr
 MODULE_big = backorder
 OBJS = $(patsubst %.c,%.o,$(sort $(wildcard src/*.c)))
 DATA_built = $(EXTENSION)--$(EXTVERSION).sql
+# steps from one version to the next, and the scripts of earlier versions; released ones never change
+DATA = $(wildcard sql/upgrade/*.sql)
 DOCS = $(wildcard README.md doc/*.md)
 PGFILEDESC = "backorder - backorders flagged, stock allocated by priority"
 

@@ -100,6 +100,45 @@ PlanByIndex(SPIPlanPtr plan)
 	AtEOXact_GUC(false, level);
 }
 
+/* A ledger that was made for another version, or altered since, may lack what the library asks for. */
+static void
+HintAtVersion(void *arg)
+{
+	const Ledger *ledger = arg;
+	int			code = geterrcode();
+
+	if (code == ERRCODE_UNDEFINED_COLUMN || code == ERRCODE_UNDEFINED_TABLE || code == ERRCODE_UNDEFINED_FUNCTION)
+		errhint("The ledger may be older than the installed library: ALTER EXTENSION backorder UPDATE, then SELECT backorder.upgrade_ledger(%s).",
+				quote_literal_cstr(ledger->name));
+}
+
+/* A plan that lasts for the session; one that cannot be finished leaves nothing behind. */
+static SPIPlanPtr
+MakePlan(const Ledger *ledger, const LedgerQuery *query)
+{
+	ErrorContextCallback hint = {error_context_stack, HintAtVersion, unconstify(Ledger *, ledger)};
+	SPIPlanPtr	plan;
+
+	error_context_stack = &hint;
+	plan = SPI_prepare_cursor(LedgerText(ledger, query->text), query->nargs, (Oid *) query->argtypes,
+							  CURSOR_OPT_GENERIC_PLAN);
+	error_context_stack = hint.previous;
+	if (plan == NULL)
+		elog(ERROR, "SPI_prepare_cursor failed: %s", SPI_result_code_string(SPI_result));
+	SPI_keepplan(plan);
+	PG_TRY();
+	{
+		PlanByIndex(plan);
+	}
+	PG_CATCH();
+	{
+		SPI_freeplan(plan);
+		PG_RE_THROW();
+	}
+	PG_END_TRY();
+	return plan;
+}
+
 /*
  * The saved plan of a query for a ledger.  A plan that was invalidated is made
  * anew from text, because the schema may have been renamed.
@@ -128,12 +167,7 @@ LedgerPlan(const Ledger *ledger, const LedgerQuery *query)
 		entry->plan = NULL;
 		SPI_freeplan(plan);
 	}
-	plan = SPI_prepare_cursor(LedgerText(ledger, query->text), query->nargs, (Oid *) query->argtypes,
-							  CURSOR_OPT_GENERIC_PLAN);
-	if (plan == NULL)
-		elog(ERROR, "SPI_prepare_cursor failed: %s", SPI_result_code_string(SPI_result));
-	SPI_keepplan(plan);
-	PlanByIndex(plan);
+	plan = MakePlan(ledger, query);
 	strlcpy(entry->name, ledger->name, NAMEDATALEN);
 	entry->plan = plan;
 	return plan;

@@ -74,12 +74,12 @@ sub random_limits
 
 # ---- locks
 
-# The least PostgreSQL allows, and transactions over many more items than there
+# A lock table with room for some 350 locks, and transactions over many more items than there
 # are locks.
 sub out_of_locks
 {
 	my $items = $full ? 50_000 : 4000;
-	foreach my $setting ($full ? (10, 64) : 10)
+	foreach my $setting ($full ? (16, 64) : 16)
 	{
 		my $node = start_node("locks$setting", "max_locks_per_transaction = $setting", 'max_connections = 10', 'max_prepared_transactions = 2');
 		sql($node, qq{
