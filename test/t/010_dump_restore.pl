@@ -151,6 +151,15 @@ SELECT count(*), max(id) FROM outbox;
 END
 }
 
+sub psql_file
+{
+	my ($database, $file) = @_;
+	local $Test::Builder::Level = $Test::Builder::Level + 1;
+	$node->command_ok([ 'psql', '-X', '-q', '-v', 'ON_ERROR_STOP=1', '-d', $node->connstr($database), '-f', $file ],
+		"$database: psql restores it");
+	return;
+}
+
 sub make_database
 {
 	my ($database) = @_;
@@ -168,12 +177,16 @@ my @source = ('-d', $node->connstr('store'));
 # Everything, in each format.
 $node->command_ok([ 'pg_dump', @source, '-f', "$dump.sql" ], 'pg_dump, plain');
 $node->command_ok([ 'pg_dump', @source, '-Fc', '-f', "$dump.custom" ], 'pg_dump, custom');
+$node->command_ok([ 'pg_dump', @source, '-Ft', '-f', "$dump.tar" ], 'pg_dump, tar');
+$node->command_ok([ 'pg_dump', @source, '--rows-per-insert=50', '-f', "$dump.inserts" ], 'pg_dump, INSERT statements');
+$node->command_ok([ 'pg_dump', @source, "--section=$_", '-f', "$dump.$_" ], "pg_dump --section=$_")
+  foreach qw(pre-data data post-data);
 $node->command_ok([ 'pg_dump', @source, '-Fd', '--jobs=2', '-f', "$dump.dir" ], 'pg_dump, directory, two jobs');
 $node->command_ok([ 'pg_dump', @source, '-U', 'merchant', '-Fc', '-f', "$dump.merchant" ],
 	'pg_dump by the owner, who is no superuser');
 $node->command_ok([ 'pg_dump', @source, '-n', 'shop', '-Fc', '-f', "$dump.schema" ], 'pg_dump -n shop');
 
-make_database($_) foreach qw(plain custom directory owned);
+make_database($_) foreach qw(plain custom directory owned tar inserts sections parts again);
 make_store($node, 'ready');
 $node->command_ok(
 	[ 'psql', '-X', '-q', '-v', 'ON_ERROR_STOP=1', '-d', $node->connstr('plain'), '-f', "$dump.sql" ],
@@ -189,7 +202,19 @@ $node->command_ok(
 $node->command_ok([ 'pg_restore', '--exit-on-error', '-d', $node->connstr('ready'), "$dump.schema" ],
 	'pg_restore of the schema where the extension is there already');
 
-foreach my $database (qw(plain custom directory owned ready))
+$node->command_ok([ 'pg_restore', '--exit-on-error', '--single-transaction', '-d', $node->connstr('tar'), "$dump.tar" ],
+	'pg_restore, tar, in one transaction');
+psql_file('inserts', "$dump.inserts");
+psql_file('sections', "$dump.$_") foreach qw(pre-data data post-data);
+$node->command_ok([ 'pg_restore', '--exit-on-error', "--section=$_", '--jobs=2', '-d', $node->connstr('parts'), "$dump.custom" ],
+	"pg_restore --section=$_ --jobs=2") foreach qw(pre-data data post-data);
+# over what is there already
+$node->command_ok([ 'pg_restore', '--exit-on-error', '-d', $node->connstr('again'), "$dump.custom" ], 'pg_restore');
+sql($node, "SELECT shop.receive('item 5', 3)", database => 'again');
+$node->command_ok([ 'pg_restore', '--exit-on-error', '--clean', '--if-exists', '-d', $node->connstr('again'), "$dump.custom" ],
+	'pg_restore --clean over another state');
+
+foreach my $database (qw(plain custom directory owned ready tar inserts sections parts again))
 {
 	same(rows($database), $rows, "$database: every row as it was");
 	same(definitions($database), $definitions, "$database: every definition as it was");
@@ -227,11 +252,24 @@ $node->command_ok(
 same(rows('fresh'), $rows, 'fresh: every row as it was');
 no_disagreement($node, 'shop', 'fresh: check_ledger finds nothing', database => 'fresh');
 
-# The next day is the same everywhere.
+# The same from an archive, in two jobs.
+$node->command_ok([ 'pg_dump', @source, '-n', 'shop', '--data-only', '-Fc', '-f', "$dump.archived" ], 'pg_dump --data-only, custom');
+make_database('jobs');
+sql($node, "CREATE EXTENSION backorder; SELECT backorder.create_ledger('shop')", database => 'jobs');
+add_to_tables('jobs');
+$node->safe_psql('jobs', 'SET session_replication_role = replica; DELETE FROM shop.ledger; DELETE FROM shop.location');
+$node->command_ok(
+	[ 'pg_restore', '--exit-on-error', '--data-only', '--disable-triggers', '--jobs=2', '-d', $node->connstr('jobs'), "$dump.archived" ],
+	'pg_restore --data-only --disable-triggers --jobs=2');
+same(rows('jobs'), $rows, 'jobs: every row as it was');
+same(definitions('jobs'), $definitions, 'jobs: every definition as it was, no trigger stays disabled');
+no_disagreement($node, 'shop', 'jobs: check_ledger finds nothing', database => 'jobs');
+
+# The next day is the same.
 my $next_day = next_day('store');
 like($next_day, qr/^next\|2\|.*\|backordered\|/m, 'the next order was taken, and waits');
 no_disagreement($node, 'shop', 'the dumped ledger goes on');
-foreach my $database (qw(plain custom directory owned ready bare fresh))
+foreach my $database (qw(plain directory owned ready inserts sections bare fresh jobs))
 {
 	same(next_day($database), $next_day, "$database: the next day is the same");
 	no_disagreement($node, 'shop', "$database: check_ledger finds nothing after it", database => $database);
