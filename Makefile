@@ -11,11 +11,11 @@ PGFILEDESC = "backorder - backorders flagged, stock allocated by priority"
 
 # each part of a ledger's DDL becomes the text that a script function returns
 tables = $(addprefix sql/ledger/table/, ledger.sql item.sql location.sql order_line.sql stock_move.sql \
-	inbound.sql priority_rule.sql stock_slot.sql backorder.sql journal.sql)
+	inbound.sql priority_rule.sql delay_policy.sql stock_slot.sql backorder.sql journal.sql notice.sql)
 views = $(addprefix sql/ledger/view/, rule.sql order_line.sql order.sql backorder.sql stock.sql inbound.sql \
-	history.sql fact.sql kpi.sql)
+	history.sql fact.sql kpi.sql clock.sql)
 functions = $(addprefix sql/ledger/function/, order.sql stock.sql inbound.sql queue.sql promise.sql \
-	journal.sql figures.sql)
+	journal.sql clock.sql figures.sql)
 comments = $(sort $(wildcard sql/ledger/comment/*.sql))
 script = sql/script/$(1).open $(2) sql/script/close
 SQL = sql/backorder.sql sql/aggregate.sql \

@@ -99,7 +99,7 @@ CREATE FUNCTION backorder.location_delete() RETURNS trigger
 COMMENT ON FUNCTION backorder.location_delete() IS 'Trigger function: locations that orders or moves refer to stay.';
 CREATE FUNCTION backorder.priority_rule_check() RETURNS trigger
 	LANGUAGE c AS 'MODULE_PATHNAME', 'backorder_priority_rule_check';
-COMMENT ON FUNCTION backorder.priority_rule_check() IS 'Trigger function: the condition of a rule must be a predicate.';
+COMMENT ON FUNCTION backorder.priority_rule_check() IS 'Trigger function: the condition of a priority rule or delay policy must be a predicate.';
 CREATE FUNCTION backorder.ledger_update() RETURNS trigger
 	LANGUAGE c AS 'MODULE_PATHNAME', 'backorder_ledger_update';
 COMMENT ON FUNCTION backorder.ledger_update() IS 'Trigger function: applies changed settings of a ledger.';
@@ -135,6 +135,11 @@ CREATE VIEW backorder.required_trigger (table_name, trigger_name, event, options
 	('location', 'backorder_truncate', 'BEFORE TRUNCATE', 'FOR EACH STATEMENT', 'refuse_write', 'Orders, stock and history are emptied together, by backorder.empty_ledger().'),
 	('priority_rule', 'backorder_insert', 'AFTER INSERT', 'REFERENCING NEW TABLE AS inserted FOR EACH STATEMENT', 'priority_rule_check', 'A condition must be a predicate.'),
 	('priority_rule', 'backorder_update', 'AFTER UPDATE', 'REFERENCING OLD TABLE AS before NEW TABLE AS after FOR EACH STATEMENT', 'priority_rule_check', 'A condition must be a predicate.'),
+	('delay_policy', 'backorder_insert', 'AFTER INSERT', 'REFERENCING NEW TABLE AS inserted FOR EACH STATEMENT', 'priority_rule_check', 'A condition must be a predicate.'),
+	('delay_policy', 'backorder_update', 'AFTER UPDATE', 'REFERENCING OLD TABLE AS before NEW TABLE AS after FOR EACH STATEMENT', 'priority_rule_check', 'A condition must be a predicate.'),
+	('notice', 'backorder_refuse', 'BEFORE INSERT OR UPDATE OR DELETE OR TRUNCATE', 'FOR EACH STATEMENT', 'refuse_write', 'Evidence.'),
+	('consent', 'backorder_refuse', 'BEFORE INSERT OR UPDATE OR DELETE OR TRUNCATE', 'FOR EACH STATEMENT', 'refuse_write', 'Evidence.'),
+	('clock_run', 'backorder_refuse', 'BEFORE INSERT OR UPDATE OR DELETE OR TRUNCATE', 'FOR EACH STATEMENT', 'refuse_write', 'Written by the engine alone.'),
 	('ledger', 'backorder_update', 'AFTER UPDATE', 'REFERENCING OLD TABLE AS before NEW TABLE AS after FOR EACH STATEMENT', 'ledger_update', 'Applies changed settings.'),
 	('ledger', 'backorder_refuse', 'BEFORE INSERT OR DELETE OR TRUNCATE', 'FOR EACH STATEMENT', 'refuse_write', 'A ledger has one row of settings.'),
 	('stock_slot', 'backorder_refuse', 'BEFORE INSERT OR UPDATE OR DELETE OR TRUNCATE', 'FOR EACH STATEMENT', 'refuse_write', 'Written by the engine alone.'),
@@ -177,6 +182,16 @@ CREATE FUNCTION backorder.place_lines(relation regclass, order_id text, lines js
 	AS 'MODULE_PATHNAME', 'backorder_place_lines';
 COMMENT ON FUNCTION backorder.place_lines(regclass, text, jsonb, text, jsonb, timestamptz, timestamptz, text) IS
 	'Inserts the lines of an order in one statement, as the caller, naming only the columns that are given.';
+CREATE FUNCTION backorder.record_contact(relation regclass, order_id text, line_no bigint, kind text, until timestamptz, happened_at timestamptz, channel text, evidence text) RETURNS bigint
+	LANGUAGE c
+	AS 'MODULE_PATHNAME', 'backorder_record_contact';
+COMMENT ON FUNCTION backorder.record_contact(regclass, text, bigint, text, timestamptz, timestamptz, text, text) IS
+	'Adds a row for each line to the table notice or consent of a ledger. Needs INSERT on it, and SELECT on order_line.';
+CREATE FUNCTION backorder.run_clocks(relation regclass, as_of timestamptz) RETURNS void
+	LANGUAGE c
+	AS 'MODULE_PATHNAME', 'backorder_run_clocks';
+COMMENT ON FUNCTION backorder.run_clocks(regclass, timestamptz) IS
+	'Cancels what must be cancelled as the caller, and escalates what has waited too long. Needs UPDATE on order_line.';
 CREATE FUNCTION backorder.next_transaction_id() RETURNS xid8
 	LANGUAGE c STABLE PARALLEL RESTRICTED
 	AS 'MODULE_PATHNAME', 'backorder_next_transaction_id';

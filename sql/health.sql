@@ -52,7 +52,7 @@ BEGIN ATOMIC
 	UNION ALL
 	SELECT 'code', pg_catalog.lower(made.object[1]) || ' ' || made.object[2], 'missing'
 	FROM pg_catalog.regexp_matches(backorder.script_views() || backorder.script_functions(),
-		'CREATE OR REPLACE (VIEW|FUNCTION) (\w+)', 'g') AS made (object)
+		'CREATE OR REPLACE (VIEW|FUNCTION|PROCEDURE) (\w+)', 'g') AS made (object)
 	WHERE NOT EXISTS (SELECT FROM pg_catalog.pg_class AS c WHERE c.relname = made.object[2] AND c.relnamespace = schema)
 		AND NOT EXISTS (SELECT FROM pg_catalog.pg_proc AS f WHERE f.proname = made.object[2] AND f.pronamespace = schema)
 	ORDER BY 1, 2, 3;

@@ -189,7 +189,7 @@ EmptyTables(Engine *engine, void *argument)
 {
 	EngineConnect(engine);
 	UseSchema(engine->ledger.name);
-	Run("TRUNCATE order_line, stock_move, inbound, stock_slot, backorder, journal RESTART IDENTITY");
+	Run("TRUNCATE order_line, stock_move, inbound, stock_slot, backorder, journal, notice, consent, clock_run RESTART IDENTITY");
 }
 
 /*
@@ -253,6 +253,17 @@ static const char check_code[] =
 "SELECT invariant, NULL::text, NULL::text, NULL::text, NULL::bigint, expected, actual"
 " FROM backorder.code_damage($1)";
 
+/* A function of the ledger, which may be missing. */
+static const char check_clocks_exist[] =
+"SELECT WHERE to_regprocedure('auto_cancel_due(timestamptz)') IS NOT NULL";
+
+static const char check_clocks[] =
+"SELECT 'clock', d.item, NULL::text, d.order_id, d.line_no,"
+" 'cancelled as of ' || d.cancel_at || ': ' || d.cause,"
+" trim_scale(d.quantity) || ' open as of ' || r.as_of"
+" FROM clock_run AS r CROSS JOIN LATERAL auto_cancel_due(r.as_of) AS d"
+" WHERE $1 IS NULL OR d.item = $1";
+
 static void
 KeepRows(const Check *check)
 {
@@ -296,6 +307,12 @@ RunCheck(Engine *engine, void *argument)
 	}
 	PG_END_TRY();
 	KeepRows(check);
+	Run(check_clocks_exist);
+	if (SPI_processed > 0)
+	{
+		SpiExpect(SPI_execute_with_args(check_clocks, 1, text_type, item, check->item ? NULL : "n", true, 0));
+		KeepRows(check);
+	}
 }
 
 /*

@@ -12,7 +12,7 @@
  *	  engine, work				acting as the owner; groups of work, in lock order
  *	  order, intent, edit, move, flow	the triggers on orders and stock
  *	  master, guard, status		the other triggers
- *	  basket, hand, admin, kpi	the functions
+ *	  basket, hand, clock, admin, kpi	the functions
  */
 #include "backorder.h"
 

@@ -186,6 +186,7 @@ extern int	StockKeyCompare(const StockKey *a, const StockKey *b);
 extern int	TextCompare(const text *a, const text *b);
 extern text *TextCopy(const text *value);
 extern void GateLock(const Ledger *ledger, int stripe, LOCKMODE mode);
+extern bool GateTryLock(const Ledger *ledger, int stripe, LOCKMODE mode);
 extern void GateLockAll(const Ledger *ledger);
 extern void GateUnlock(const Ledger *ledger, int stripe, LOCKMODE mode);
 extern bool SlotRight(const Ledger *ledger, int stripe, int number);
@@ -452,8 +453,9 @@ typedef struct Claim
  * Parts of a query that ranks lines "i" of rule_input by the rules "r" that were
  * valid when the turn began.  A priority beyond integer is as high as there is.
  */
-#define RULE_COLUMNS(claim_at) \
-	"least(greatest(coalesce(r.priority, 0)::bigint + i.priority, -2147483648), 2147483647)::integer" \
+#define RULE_COLUMNS(claim_at) RULE_COLUMNS_AND(claim_at, "0")
+#define RULE_COLUMNS_AND(claim_at, more) \
+	"least(greatest(coalesce(r.priority, 0)::bigint + i.priority + " more ", -2147483648), 2147483647)::integer" \
 	" AS priority, " claim_at " - coalesce(r.head_start, '0') AS rank_at," \
 	" coalesce(r.rules, '{}') AS rules"
 #define RULE_JOIN(claim_at) \

@@ -87,6 +87,16 @@ GateLock(const Ledger *ledger, int stripe, LOCKMODE mode)
 	(void) LockAcquire(&tag, mode, false, false);
 }
 
+/* The same without waiting; false if somebody is in the way. */
+bool
+GateTryLock(const Ledger *ledger, int stripe, LOCKMODE mode)
+{
+	LOCKTAG		tag;
+
+	GateTag(&tag, ledger, stripe);
+	return LockAcquire(&tag, mode, false, true) != LOCKACQUIRE_NOT_AVAIL;
+}
+
 /* All gates of a ledger: nothing is placed or put in until commit. */
 void
 GateLockAll(const Ledger *ledger)

@@ -22,6 +22,12 @@ static const Refusal refusals[] = {
 	"It is written by the engine alone, and only ever added to."},
 	{"stock_move", "stock moves are history",
 	"Insert another move that puts it right: an adjustment, or a shipment_reversal."},
+	{"notice", "what customers were told is evidence",
+	"Call record_notice(); a mistake is mended by another notice."},
+	{"consent", "what customers answered is evidence",
+	"Call record_consent(); a mistake is mended by another answer."},
+	{"clock_run", "how far the clocks have come is kept by the engine",
+	"Call run_clocks()."},
 	{"ledger", "a ledger has exactly one row of settings",
 	"Update it."},
 };

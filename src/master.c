@@ -223,6 +223,14 @@ backorder_location_delete(PG_FUNCTION_ARGS)
 	return EngineTrigger(fcinfo, TRIGGER_EVENT_DELETE, "location", DeleteLocations);
 }
 
+#define IS_NO_PREDICATE \
+	" WHERE regexp_replace(r.condition::text, $1, '', 'g') ~ $2" \
+	" OR jsonb_path_query_array_tz('{\"order_id\": \"1\", \"line_no\": 1, \"item\": \"i\"," \
+	" \"location\": \"l\", \"customer\": \"c\", \"quantity\": 1, \"unit_price\": 1, \"value\": 1," \
+	" \"required_by\": \"2000-01-01T00:00:00\", \"placed_at\": \"2000-01-01T00:00:00\"," \
+	" \"demand_class\": \"regular\", \"priority\": 0, \"attributes\": {}}'," \
+	" r.condition, '{}', true) NOT IN ('[true]', '[false]', '[null]') LIMIT 1"
+
 /*
  * A condition must be a predicate: one that finds a value instead would silently
  * match nothing.  And it has no variables: nobody would give them a value.
@@ -230,32 +238,38 @@ backorder_location_delete(PG_FUNCTION_ARGS)
 static void
 CheckRules(Engine *engine, void *argument)
 {
-	static const LedgerQuery query = {
-		"SELECT r.name, r.condition::text FROM @.priority_rule AS r"
-		" WHERE regexp_replace(r.condition::text, $1, '', 'g') ~ $2"
-		" OR jsonb_path_query_array_tz('{\"order_id\": \"1\", \"line_no\": 1, \"item\": \"i\","
-		" \"location\": \"l\", \"customer\": \"c\", \"quantity\": 1, \"unit_price\": 1, \"value\": 1,"
-		" \"required_by\": \"2000-01-01T00:00:00\", \"placed_at\": \"2000-01-01T00:00:00\","
-		" \"demand_class\": \"regular\", \"priority\": 0, \"attributes\": {}}',"
-		" r.condition, '{}', true) NOT IN ('[true]', '[false]', '[null]') LIMIT 1",
+	static const LedgerQuery rules = {
+		"SELECT r.name, r.condition::text FROM @.priority_rule AS r" IS_NO_PREDICATE,
 		2, {TEXTOID, TEXTOID}
 	};
+	static const LedgerQuery policies = {
+		"SELECT r.name, r.condition::text FROM @.delay_policy AS r" IS_NO_PREDICATE,
+		2, {TEXTOID, TEXTOID}
+	};
+	TriggerData *trigger = argument;
+	const char *table;
+	bool		of_rules;
 	Datum		values[2];
 
 	/* string literals are taken out; a variable is a name in quotes behind a dollar sign */
 	values[0] = CStringGetTextDatum("(?<![$])\"(\\\\.|[^\"\\\\])*\"");
 	values[1] = CStringGetTextDatum("[$]\"");
-	if (RuleExecute(engine, &query, NULL, values) > 0)
+	(void) RelationLedgerSchema(trigger->tg_relation, &table);
+	of_rules = strcmp(table, "priority_rule") == 0;
+	if (RuleExecute(engine, of_rules ? &rules : &policies, NULL, values) > 0)
 		ereport(ERROR,
 				(errcode(ERRCODE_CHECK_VIOLATION),
-				 errmsg("the condition of priority rule \"%s\" is not a predicate",
+				 of_rules ? errmsg("the condition of priority rule \"%s\" is not a predicate",
+								   text_to_cstring(ResultText(0, 1))) :
+				 errmsg("the condition of delay policy \"%s\" is not a predicate",
 						text_to_cstring(ResultText(0, 1))),
 				 errdetail("%s finds a value or nothing where it should be true or false, or has a variable.",
 						   text_to_cstring(ResultText(0, 2))),
 				 errhint("Compare it, as in $.attributes.vip == true, or write exists(...)."),
 				 err_generic_string(PG_DIAG_SCHEMA_NAME, engine->ledger.name),
-				 err_generic_string(PG_DIAG_TABLE_NAME, "priority_rule"),
-				 err_generic_string(PG_DIAG_CONSTRAINT_NAME, "priority_rule_condition_predicate")));
+				 err_generic_string(PG_DIAG_TABLE_NAME, table),
+				 err_generic_string(PG_DIAG_CONSTRAINT_NAME, of_rules ?
+									"priority_rule_condition_predicate" : "delay_policy_condition_predicate")));
 }
 
 /* priority_rule_check: AFTER INSERT or UPDATE, for each statement.  Error 23514. */
@@ -263,7 +277,7 @@ PG_FUNCTION_INFO_V1(backorder_priority_rule_check);
 Datum
 backorder_priority_rule_check(PG_FUNCTION_ARGS)
 {
-	return EngineTrigger(fcinfo, TRIGGER_EVENT_OPMASK, "priority_rule", CheckRules);
+	return EngineTrigger(fcinfo, TRIGGER_EVENT_OPMASK, NULL, CheckRules);
 }
 
 static void

@@ -466,7 +466,7 @@ QueueOpen(Engine *engine, Claim **claims, int count)
 }
 
 static const LedgerQuery rerank = {
-	"WITH ranked AS (SELECT b.backorder_id, " RULE_COLUMNS("b.claim_at")
+	"WITH ranked AS (SELECT b.backorder_id, " RULE_COLUMNS_AND("b.claim_at", "b.escalation")
 	" FROM input AS k"
 	" JOIN @.backorder AS b ON b.order_id = k.order_id AND b.line_no = k.line_no"
 	" JOIN @.rule_input AS i ON i.order_id = b.order_id AND i.line_no = b.line_no"

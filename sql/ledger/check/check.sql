@@ -322,7 +322,7 @@ disagreement AS (
 		/* backorder of journal: what happens to a backorder names it, and what happens to allocated units names none */
 		SELECT 'backorder of journal', CASE WHEN j.backorder_id IS NULL THEN 'a backorder' ELSE 'none' END,
 			concat_ws(' ', j.kind, 'backorder ' || j.backorder_id, 'in row', j.journal_id)
-		WHERE (j.backorder_id IS NOT NULL) <> (j.kind IN ('backordered', 'filled', 'cancelled', 'reranked', 'promised'))
+		WHERE (j.backorder_id IS NOT NULL) <> (j.kind IN ('backordered', 'filled', 'cancelled', 'reranked', 'promised', 'escalated'))
 		UNION ALL
 		/* move of journal: what is shipped or taken back names the move */
 		SELECT 'move of journal', 'a move', concat_ws(' ', j.kind, 'in row', j.journal_id)
@@ -534,6 +534,29 @@ disagreement AS (
 	) AS s (table_name, greatest_id, next_id)
 	WHERE s.next_id <= s.greatest_id AND $1 IS NULL
 		AND NOT EXISTS (SELECT FROM pg_subscription_rel AS r WHERE r.srrelid = s.table_name::regclass)
+
+	UNION ALL
+	/* clock: as of the last run_clocks(), what had waited longer than acceptable is escalated (and what was to be cancelled is: in C) */
+	SELECT 'clock', b.item, b.location, b.order_id, b.line_no, 'backorder ' || b.backorder_id || ' escalated', 'waiting since ' || b.opened_at
+	FROM clock_run AS r
+	JOIN backorder AS b ON b.closed_at IS NULL AND b.escalated_at IS NULL
+	WHERE ($1 IS NULL OR b.item = $1) AND EXISTS (
+		SELECT FROM item AS i WHERE i.item = b.item AND b.opened_at + i.longest_wait <= r.as_of
+		UNION ALL
+		SELECT FROM priority_rule AS p WHERE p.name = ANY (b.rules) AND b.opened_at + p.longest_wait <= r.as_of)
+	UNION ALL
+	/* escalation: the journal tells it once, at its time, with what was added to the priority */
+	SELECT 'escalation', b.item, b.location, b.order_id, b.line_no,
+		coalesce(e.rows || ' journal row, ' || concat_ws(' ', e.happened_at, e.added), 'no journal row'),
+		'backorder ' || b.backorder_id || ' ' || coalesce(concat_ws(' ', b.escalated_at, b.escalation), 'not escalated')
+	FROM (SELECT * FROM backorder WHERE $1 IS NULL OR item = $1) AS b
+	LEFT JOIN (
+		SELECT backorder_id, count(*) AS rows, max(happened_at) AS happened_at, max(priority) AS added
+		FROM journal
+		WHERE kind = 'escalated' AND ($1 IS NULL OR item = $1)
+		GROUP BY backorder_id
+	) AS e USING (backorder_id)
+	WHERE (b.escalated_at, b.escalation) IS DISTINCT FROM (e.happened_at, coalesce(e.added, 0)) OR e.rows > 1
 
 	UNION ALL
 	/* outbox: a row's horizon lies above the transaction that wrote it, so that readers of the journal skip nothing, … */

@@ -74,6 +74,16 @@ WHEN NOT MATCHED THEN INSERT
 		t.claim_at, t.priority, t.rank_at, t.rules, t.opened_at, t.closed_at, t.outcome,
 		t.promised_at, t.promise_basis, t.first_promised_at);
 
+/* What the journal tells of waiting too long. */
+UPDATE backorder AS b
+SET escalated_at = t.escalated_at, escalation = t.escalation
+FROM (
+	SELECT backorder_id, e.happened_at AS escalated_at, coalesce(e.priority, 0) AS escalation
+	FROM backorder
+	LEFT JOIN (SELECT * FROM journal WHERE kind = 'escalated') AS e USING (backorder_id)
+) AS t
+WHERE b.backorder_id = t.backorder_id AND (b.escalated_at, b.escalation) IS DISTINCT FROM (t.escalated_at, t.escalation);
+
 /* The two sums a line carries: what was shipped, and what was short when it entered. */
 UPDATE order_line AS l
 SET shipped = t.shipped, backordered_at_entry = t.backordered_at_entry

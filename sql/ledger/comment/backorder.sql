@@ -18,3 +18,5 @@ COMMENT ON COLUMN backorder.outcome IS 'How it ended: filled, cancelled (nothing
 COMMENT ON COLUMN backorder.promised_at IS 'When the customer was told that the units come; NULL: no date was told.';
 COMMENT ON COLUMN backorder.promise_basis IS 'What the promise rests on: stock, inbound, lead time (an estimate), unknown (the date, where there is one, is the earliest possible).';
 COMMENT ON COLUMN backorder.first_promised_at IS 'The first date that was told; it never changes.';
+COMMENT ON COLUMN backorder.escalated_at IS 'When run_clocks() found that it had waited longer than acceptable; NULL: it has not.';
+COMMENT ON COLUMN backorder.escalation IS 'What was added to its priority then.';

@@ -9,3 +9,5 @@ COMMENT ON COLUMN item.backorder_limit IS 'Most stock units that may wait at one
 COMMENT ON COLUMN item.auto_allocate IS 'True: stock that arrives goes to waiting lines at once. False: it becomes available and is given out by hand, by allocate().';
 COMMENT ON COLUMN item.promise_tolerance IS 'A promised date stays as it is while the date expected differs from it by no more than this.';
 COMMENT ON COLUMN item.attributes IS 'JSON object of whatever else is worth keeping about the item.';
+COMMENT ON COLUMN item.longest_wait IS 'Longest acceptable wait of a backorder, after which run_clocks() escalates it; NULL: none.';
+COMMENT ON COLUMN item.escalation IS 'What is added to the priority of a backorder that has waited longer.';

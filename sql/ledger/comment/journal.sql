@@ -1,6 +1,6 @@
 COMMENT ON TABLE journal IS 'Every decision after entry, written by the engine and append-only: the audit trail, and the outbox for other programs.';
 COMMENT ON COLUMN journal.journal_id IS 'Key, from a sequence.';
-COMMENT ON COLUMN journal.kind IS 'What happened: entered, backordered, filled, cancelled (waiting units given up), released (allocated units given up), shipped, unshipped, held, changed (quantity raised, or cancelled while on hold), reranked, passed_over, promised (the promised date moved).';
+COMMENT ON COLUMN journal.kind IS 'What happened: entered, backordered, filled, cancelled (waiting units given up), released (allocated units given up), shipped, unshipped, held, changed (quantity raised, or cancelled while on hold), reranked, passed_over, escalated (has waited longer than acceptable), promised (the promised date moved).';
 COMMENT ON COLUMN journal.cause IS 'Why: for a backorder its cause, for a fill the kind of move or what else set the units free, for a promise inbound, receipt or refresh, for the rest the change that asked for it.';
 COMMENT ON COLUMN journal.order_id IS 'Order of the line it happened to.';
 COMMENT ON COLUMN journal.line_no IS 'Number of the line it happened to.';
@@ -9,7 +9,7 @@ COMMENT ON COLUMN journal.location IS 'Location it happened at.';
 COMMENT ON COLUMN journal.quantity IS 'Stock units concerned, always positive.';
 COMMENT ON COLUMN journal.backorder_id IS 'Backorder that was opened, filled, given up or ranked anew.';
 COMMENT ON COLUMN journal.move_id IS 'Stock move that made it happen.';
-COMMENT ON COLUMN journal.priority IS 'Class in the queue at that moment.';
+COMMENT ON COLUMN journal.priority IS 'Class in the queue at that moment; of an escalation, what was added to it.';
 COMMENT ON COLUMN journal.rank_at IS 'Place within the class at that moment.';
 COMMENT ON COLUMN journal.rules IS 'Names of the rules that gave that place.';
 COMMENT ON COLUMN journal.promised_at IS 'Date promised when the backorder opened, or to which the promise moved.';

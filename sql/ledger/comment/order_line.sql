@@ -21,3 +21,4 @@ COMMENT ON COLUMN order_line.entered_quantity IS 'Stock units the line entered w
 COMMENT ON COLUMN order_line.entered_at IS 'When the line entered as demand, where the line does not show it; NULL: at placed_at or not_before, whichever is later, or not yet (on hold).';
 COMMENT ON COLUMN order_line.on_hold IS 'True while the line is no demand: it holds no stock and does not wait.';
 COMMENT ON COLUMN order_line.shipped IS 'Stock units shipped, less those taken back by a reversal.';
+COMMENT ON COLUMN order_line.clock_started_at IS 'When the legal clock started, such as when payment was complete; NULL: at the line''s entry; infinity: not yet.';

@@ -5,3 +5,5 @@ COMMENT ON COLUMN priority_rule.priority IS 'Class of lines that match: higher i
 COMMENT ON COLUMN priority_rule.head_start IS 'Lines that match rank as if they had entered this much earlier.';
 COMMENT ON COLUMN priority_rule.valid_from IS 'The rule holds for lines entering from here on; NULL: always has.';
 COMMENT ON COLUMN priority_rule.valid_to IS 'The rule holds for lines entering before this; NULL: without end.';
+COMMENT ON COLUMN priority_rule.longest_wait IS 'Longest acceptable wait of backorders that the rule has ranked; NULL: none. The shortest of the item''s and the rules'' counts.';
+COMMENT ON COLUMN priority_rule.escalation IS 'What is added to the priority of a backorder that has waited longer.';

@@ -19,6 +19,8 @@ CREATE TABLE backorder (
 	promised_at timestamptz,
 	promise_basis text CONSTRAINT backorder_promise_basis_known CHECK (promise_basis IN ('stock', 'inbound', 'lead time', 'unknown')),
 	first_promised_at timestamptz,
+	escalated_at timestamptz,
+	escalation integer NOT NULL DEFAULT 0,
 	CONSTRAINT backorder_sum CHECK (remaining >= 0 AND remaining + cancelled <= quantity),
 	CONSTRAINT backorder_closed CHECK ((closed_at IS NULL) = (remaining > 0) AND (outcome IS NULL) = (remaining > 0))
 ) WITH (fillfactor = 80);

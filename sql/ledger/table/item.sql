@@ -9,5 +9,7 @@ CREATE TABLE item (
 	backorder_limit numeric CONSTRAINT item_backorder_limit_not_negative CHECK (backorder_limit >= 0 AND backorder_limit < 'Infinity'),
 	auto_allocate boolean NOT NULL DEFAULT true,
 	promise_tolerance interval NOT NULL DEFAULT '0' CONSTRAINT item_promise_tolerance_not_negative CHECK (promise_tolerance >= '0'),
+	longest_wait interval CONSTRAINT item_longest_wait_positive CHECK (longest_wait > '0'),
+	escalation integer NOT NULL DEFAULT 0,
 	attributes jsonb NOT NULL DEFAULT '{}' CONSTRAINT item_attributes_object CHECK (jsonb_typeof(attributes) = 'object')
 );

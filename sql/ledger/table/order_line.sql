@@ -19,6 +19,7 @@ CREATE TABLE order_line (
 	required_by timestamptz,
 	placed_at timestamptz NOT NULL DEFAULT now(),
 	not_before timestamptz,
+	clock_started_at timestamptz,
 	priority integer NOT NULL DEFAULT 0,
 	on_short text,
 	demand_class text NOT NULL DEFAULT 'regular',

@@ -99,6 +99,7 @@ FROM (
 			WHEN 'held' THEN 'put on hold'
 			WHEN 'changed' THEN CASE j.cause WHEN 'cancel' THEN 'units on hold cancelled' ELSE 'quantity raised' END
 			WHEN 'reranked' THEN 'ranked anew'
+			WHEN 'escalated' THEN 'has waited longer than acceptable'
 			WHEN 'passed_over' THEN 'left alone when stock was lost' || CASE j.cause
 				WHEN 'firm' THEN ': firm units'
 				WHEN 'locked' THEN ': somebody was editing the line'
