@@ -479,8 +479,8 @@ disagreement AS (
 		WHERE m.quantity IS NOT NULL
 			AND ((m.item, m.location) IS DISTINCT FROM (n.item, n.location) OR NOT m.receipts OR m.places > 1)
 		UNION ALL
-		/* first promise: what the supplier promised first is on record */
-		SELECT 'first promise', 'a quantity and, where one was promised, a time', concat_ws(' ', n.first_quantity, n.first_expected_at, 'of inbound', inbound_id)
+		/* promise of supplier: what he promised first is on record */
+		SELECT 'promise of supplier', 'a quantity and, where one was promised, a time', concat_ws(' ', n.first_quantity, n.first_expected_at, 'of inbound', inbound_id)
 		WHERE n.item IS NOT NULL
 			AND (n.first_quantity IS NULL OR (n.first_expected_at IS NULL AND n.expected_at IS NOT NULL))
 	) AS found
