@@ -559,12 +559,17 @@ sub finish_all
 	my ($self) = @_;
 	while (%{ $self->{open} })
 	{
+		my $before = $self->{ends};
 		for my $t (map { $self->{open}{$_} // () } sort { $a <=> $b } keys %{ $self->{open} })
 		{
 			if ($t->{prepared}) { $self->finish_prepared($t); next }
 			my ($session) = grep { !$_->{busy} && $_->{transaction} && $_->{transaction} == $t } @{ $self->{sessions} };
-			$self->end($session, 'COMMIT') if $session;
+			$self->end($session, 'COMMIT') if $session && $self->may_end($t);
 		}
+		next if $self->{ends} > $before;
+		my ($session) = grep { !$_->{busy} && $_->{transaction} } @{ $self->{sessions} };
+		$self->fail_with('the last ones wait: ' . $self->waits) unless $session;
+		$self->end($session, 'ROLLBACK');
 	}
 	$self->check_ledger;
 	return;
