@@ -78,10 +78,7 @@ sub run
 	my ($self) = @_;
 	my $why;
 	eval {
-		while ($self->{done} < $self->{operations} && (!$self->{until} || time < $self->{until}))
-		{
-			$self->step;
-		}
+		$self->step while $self->{done} < $self->{operations};
 		$self->finish_all;
 		1;
 	} or $why = $@ || 'died';

@@ -112,7 +112,14 @@ sub attempt
 			my $gid = "traffic $me->{number} " . ++$me->{prepared};
 			@end = ("PREPARE TRANSACTION '$gid';", 'SELECT pg_sleep(0.005);', "COMMIT PREPARED '$gid';");
 		}
-		my $reply = $session->run(join "\n", "BEGIN ISOLATION LEVEL $level;", @statements, @end);
+		my @begin = "BEGIN ISOLATION LEVEL $level;";
+		if ($me->{give_up})
+		{
+			# Whatever comes of it.
+			$session->run(join "\n", @begin, 'SAVEPOINT s;', @{ $me->{give_up} }, 'ROLLBACK TO s;');
+			@begin = ();
+		}
+		my $reply = $session->run(join "\n", @begin, @statements, @end);
 		my $state = $reply->{state};
 		if ($state eq '00000')
 		{
@@ -228,11 +235,8 @@ sub do_everything
 	my ($me) = @_;
 	$me->{phases} = 1;
 	my ($name, $lines, @statements) = rand() < 0.6 ? do_anything($me, rand() < 0.7) : do_more($me);
-	if (rand() < 0.1)
-	{
-		my (undef, undef, @given_up) = do_anything($me, 1);
-		unshift @statements, 'SAVEPOINT s;', @given_up, 'ROLLBACK TO s;';
-	}
+	$me->{give_up} = undef;
+	(undef, undef, @{ $me->{give_up} }) = do_anything($me, 1) if rand() < 0.1;
 	if (rand() < 0.1)
 	{
 		my (undef, $more, @also) = place($me, '', 4, 1, @scarce);
@@ -256,7 +260,8 @@ sub do_more
 		sub { ('merge', 0, "MERGE INTO order_line AS t USING (VALUES ('$order', 1)) AS s (o, n) ON t.order_id = s.o AND t.line_no = s.n"
 			  . ' WHEN MATCHED AND t.cancelled + t.shipped < t.quantity THEN UPDATE SET quantity = t.quantity + 1;') },
 		sub { ('upsert', 1, "INSERT INTO order_line (order_id, line_no, item, quantity) VALUES ('$new', 1, '$item', 2);",
-			  "INSERT INTO order_line (order_id, line_no, item, quantity) VALUES ('$new', 1, '$item', 3), ('$order', 1, '$item', 2)"
+			  "INSERT INTO order_line (order_id, line_no, item, quantity) SELECT order_id, line_no, item, quantity FROM order_line"
+			  . " WHERE (order_id, line_no) IN (('$new', 1), ('$order', 1)) ORDER BY 1"
 			  . ' ON CONFLICT (order_id, line_no) DO UPDATE SET priority = 1 WHERE order_line.priority <> 1;') },
 		sub { ('view', $n, "INSERT INTO order_line_status (order_id, line_no, item, quantity) SELECT '$new', g, '$item', g FROM generate_series(1, $n) AS g RETURNING allocated, backordered;") },
 		sub { ('order', 2, "SELECT * FROM place_order('$new', '[{\"item\": \"$item\", \"quantity\": 2}, {\"item\": \"limited\", \"quantity\": 1, \"on_short\": \"cancel\"}]');") },
