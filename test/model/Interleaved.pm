@@ -49,6 +49,7 @@ sub new
 		%o, model => $model, workload => Workload->new($o{seed}, $model),
 		log => [],       # operations done, not yet part of the model for good
 		open => {},      # transactions by number
+		lately => [],    # those that ended since all were at rest
 		next => 1, prepared => 0, ends => 0, trace => [], count => {}, done => 0,
 	}, $class;
 	$self->{admin} = Session->new(@{ $o{connect} });
@@ -169,6 +170,7 @@ sub busy { my ($self) = @_; return grep { $_->{busy} } @{ $self->{sessions} } }
 sub step
 {
 	my ($self) = @_;
+	$self->{lately} = [];
 	my @idle = $self->idle;
 	my @prepared = grep { $_->{prepared} } @{ $self->{open} }{ sort { $a <=> $b } keys %{ $self->{open} } };
 	if (@prepared && (!@idle || Workload::chance(0.1)))
@@ -419,10 +421,12 @@ sub ask_passed_over
 	return;
 }
 
+# Orders that other open transactions have named, or some that were open until a moment
+# ago: who is refused while others go on held his lines until then.
 sub orders_of_others
 {
 	my ($self, $t) = @_;
-	return { map { %{ $_->{orders} } } grep { $_ != $t } values %{ $self->{open} } };
+	return { map { %{ $_->{orders} } } grep { $_ != $t } values %{ $self->{open} }, @{ $self->{lately} } };
 }
 
 sub judge
@@ -526,6 +530,7 @@ sub ended
 {
 	my ($self, $t, $committed) = @_;
 	delete $self->{open}{ $t->{number} };
+	push @{ $self->{lately} }, $t;
 	if ($committed)
 	{
 		for my $entry ($self->entries($t))
