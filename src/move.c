@@ -160,6 +160,8 @@ FindLine(MoveStatement *statement, text *order_id, int64 line_no)
 	MoveLine   *pointer = &wanted;
 	MoveLine  **found;
 
+	if (statement->line_count == 0)
+		return NULL;			/* bsearch() takes no NULL */
 	wanted.share.order_id = order_id;
 	wanted.share.line_no = line_no;
 	found = bsearch(&pointer, statement->lines, statement->line_count, sizeof(MoveLine *), MoveLineCompare);

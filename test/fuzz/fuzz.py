@@ -123,8 +123,10 @@ class Fuzzer:
         """A ledger with something in it, and what there is to call and to write in it."""
         self.number += 1
         self.ledger = 'fuzz%d_%d' % (self.seed, self.number)
+        self.must('merchant', 'SET statement_timeout = 0')
         self.must('merchant', "SELECT backorder.create_ledger('%s', 'UTC')" % self.ledger)
         self.must('merchant', SETUP.format(self.ledger))
+        self.must('merchant', 'SET statement_timeout = %d' % TIMEOUT_MS)
         self.relations = [row[0] for row in self.must('merchant', '''
             SELECT c.oid::regclass::text FROM pg_class AS c WHERE c.relnamespace = '%s'::regnamespace ORDER BY 1''' % self.ledger)]
         self.values = Values(self.random, [self.ledger], self.relations)
@@ -145,7 +147,9 @@ class Fuzzer:
         self.must('merchant', 'SET statement_timeout = %d' % TIMEOUT_MS)
 
     def drop_ledger(self):
+        self.must('merchant', 'SET statement_timeout = 0')
         self.must('merchant', 'DROP SCHEMA %s CASCADE' % self.ledger)
+        self.must('merchant', 'SET statement_timeout = %d' % TIMEOUT_MS)
 
     def rounds(self, one_round, statements=STATEMENTS_PER_LEDGER):
         """Runs one_round() again and again, with a fresh ledger now and then, until the time is over."""

@@ -3,6 +3,7 @@ import re
 
 import calls
 import writes
+from fuzz import TIMEOUT_MS
 
 # Every secret number has sixteenths in it, which sums and differences with what a statement says keep.
 SECRETS = '''
@@ -31,9 +32,11 @@ SECRET = r'SECRET|\.\d*(0625|3125|5625|8125)'
 def one_round(fuzzer):
     r = fuzzer.random
     if getattr(fuzzer, 'whispered', None) != fuzzer.ledger:
+        fuzzer.must('merchant', 'SET statement_timeout = 0')
         fuzzer.must('merchant', SECRETS.format(fuzzer.ledger))
         grant = r.choice(GRANTS)
         fuzzer.must('merchant', grant.format(fuzzer.ledger))
+        fuzzer.must('merchant', 'SET statement_timeout = %d' % TIMEOUT_MS)
         # who may read the orders' numbers may be told them
         fuzzer.secret = re.compile(SECRET if 'order_id' in grant else 'HIDDEN|' + SECRET)
         writes.learn(fuzzer)

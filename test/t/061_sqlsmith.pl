@@ -32,26 +32,27 @@ $node->safe_psql('postgres', $_)
 
 my $target = $node->connstr('store') . ' user=merchant';
 my $until = time + $seconds;
-my $turns = 0;
 my $output = '';
-# It ends when a connection breaks; so does the test, below.
-while (time < $until && $turns < 1000)
+# It ends when a connection breaks; so does the test, below.  Reading the catalogs may take it long on a busy machine.
+for my $turn (0 .. 999)
 {
 	my $left = $until - time;
+	last if $left <= 0 && $output =~ /queries: [1-9]/;
+	last if $left <= -120;
 	my ($out, $err) = ('', '');
-	IPC::Run::run([ 'timeout', '-s', 'INT', $left, $sqlsmith, "--target=$target", '--exclude-catalog', '--verbose',
-			'--seed=' . ($seed + $turns) ], '>', \$out, '2>', \$err);
+	IPC::Run::run([ 'timeout', '-s', 'INT', $left < 10 ? 10 : $left, $sqlsmith, "--target=$target", '--exclude-catalog', '--verbose',
+			'--seed=' . ($seed + $turn), ($left < 10 ? '--max-queries=50' : ()) ], '>', \$out, '2>', \$err);
 	$output .= $err;
-	$turns++;
 }
 $node->safe_psql('postgres', "ALTER ROLE merchant RESET ALL");
 
 my $log = slurp_file($node->logfile);
 my $errors = () = $log =~ /state \w{5} ERROR:/g;
-my $sent = () = $output =~ /[.etSC]/g;
+# PostgreSQL's own functions and casts have internal errors, too; these need no ledger.
+my $not_ours = join '|', 'failed to find conversion function from unknown to', 'invalid INTERVAL typmod', 'unrecognized interval typmod';
 my %internal;
-$internal{$1}++ while $log =~ /state XX\w{3} (?:ERROR|FATAL|PANIC): +(.*)/g;
-cmp_ok($errors, '>', 0, 'SQLsmith wrote statements');
+$internal{$1}++ while $log =~ /state XX\w{3} (?:ERROR|FATAL|PANIC): +(?!$not_ours)(.*)/g;
+like($output, qr/queries: [1-9]/, 'SQLsmith wrote statements');
 is(join("\n", sort keys %internal), '', 'no internal error');
 unlike($log, qr/TRAP: |PANIC: |terminated by signal/, 'no crash');
 is($node->safe_psql('postgres', 'SELECT 1'), '1', 'the server is there');
