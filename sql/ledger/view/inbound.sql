@@ -92,7 +92,7 @@ begun AS (
 	FROM (
 		SELECT item, location, inbound_id, upto AS at, NULL::numeric AS remaining, NULL::numeric AS upto FROM late
 		UNION ALL
-		SELECT item, location, NULL, upto - remaining, remaining, upto FROM waiting
+		SELECT item, location, NULL::bigint, upto - remaining, remaining, upto FROM waiting
 	) AS point
 	WINDOW scale AS (PARTITION BY item, location ORDER BY at, inbound_id NULLS LAST ROWS UNBOUNDED PRECEDING)
 ),
@@ -102,7 +102,7 @@ ended AS (
 	FROM (
 		SELECT item, location, inbound_id, upto - open AS at, NULL::numeric AS remaining FROM late
 		UNION ALL
-		SELECT item, location, NULL, upto, remaining FROM waiting
+		SELECT item, location, NULL::bigint, upto, remaining FROM waiting
 	) AS point
 	WINDOW scale AS (PARTITION BY item, location ORDER BY at, inbound_id NULLS FIRST ROWS UNBOUNDED PRECEDING)
 )
