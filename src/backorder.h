@@ -143,6 +143,8 @@ extern uint64 EngineLockRows(Engine *engine, const LedgerQuery *query, Rows *inp
 extern uint64 EngineExecute(Engine *engine, const LedgerQuery *query, Datum *values, const char *nulls);
 extern void RowsOffer(Engine *engine, Rows *rows, EphemeralNamedRelation relation);
 extern void RowsWithdraw(void);
+extern Portal EngineOpen(Engine *engine, const LedgerQuery *query, Datum *values);
+extern uint64 EngineFetch(Portal portal, int rows);
 extern uint64 EngineExecuteOn(Engine *engine, const LedgerQuery *query, Rows *input, Datum *values);
 extern uint64 EngineRead(Engine *engine, const LedgerQuery *query, Datum *values, const char *nulls);
 extern text *ResultText(uint64 row, int column);

@@ -291,6 +291,38 @@ EngineRead(Engine *engine, const LedgerQuery *query, Datum *values, const char *
 }
 
 /*
+ * Opens a query to be read piece by piece, as it is now: what is written meanwhile
+ * does not change it, and is not read again.
+ */
+Portal
+EngineOpen(Engine *engine, const LedgerQuery *query, Datum *values)
+{
+	MemoryContext caller = CurrentMemoryContext;
+	Portal		portal;
+
+	EngineConnect(engine);
+	CommandCounterIncrement();
+	PushActiveSnapshot(GetLatestSnapshot());
+	portal = SPI_cursor_open(NULL, LedgerPlan(&engine->ledger, query), values, NULL, true);
+	PopActiveSnapshot();
+	MemoryContextSwitchTo(caller);
+	return portal;
+}
+
+/* The next rows, in SPI_tuptable until the next query. */
+uint64
+EngineFetch(Portal portal, int rows)
+{
+	MemoryContext caller = CurrentMemoryContext;
+
+	if (SPI_tuptable != NULL)
+		SPI_freetuptable(SPI_tuptable);
+	SPI_cursor_fetch(portal, true, rows);
+	MemoryContextSwitchTo(caller);
+	return SPI_processed;
+}
+
+/*
  * Runs a query that locks rows which the transaction has chosen by its own
  * snapshot: under REPEATABLE READ and SERIALIZABLE one that changed since is
  * error 40001.

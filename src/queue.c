@@ -31,8 +31,8 @@ typedef struct Waiting
 static const LedgerQuery read_front = {
 	"SELECT" WAITING_COLUMNS " FROM @.backorder AS b"
 	" WHERE b.item = $1 AND b.location = $2 AND b.closed_at IS NULL"
-	" ORDER BY b.priority DESC, b.rank_at, b.backorder_id LIMIT $3",
-	3, {TEXTOID, TEXTOID, INT4OID}
+	" ORDER BY b.priority DESC, b.rank_at, b.backorder_id",
+	2, {TEXTOID, TEXTOID}
 };
 
 static const LedgerQuery read_line = {
@@ -197,19 +197,16 @@ FillRow(Engine *engine, const StockKey *key, const Waiting *row, Supply *supply,
 	return filled;
 }
 
-/* Serves up to "batch" rows at the front of the queue; "*rows" tells how many there were. */
+/* Serves the next rows of the queue, which have just been fetched. */
 static Numeric
-ServeFront(Engine *engine, const StockKey *key, Supply *supply, int batch, uint64 *rows)
+ServeRows(Engine *engine, const StockKey *key, Supply *supply, uint64 rows)
 {
-	Datum		values[3] = {PointerGetDatum(key->item), PointerGetDatum(key->location), Int32GetDatum(batch)};
 	Numeric		used = NumericZero();
-	Waiting    *waiting;
+	Waiting    *waiting = CopyWaiting(rows);
 	Rows		changes;
 
-	*rows = EngineExecute(engine, &read_front, values, NULL);
-	waiting = CopyWaiting(*rows);
 	RowsInit(&changes, &change_rows);
-	for (uint64 i = 0; i < *rows && supply->current < supply->count; i++)
+	for (uint64 i = 0; i < rows && supply->current < supply->count; i++)
 		used = NumericAdd(used, FillRow(engine, key, &waiting[i], supply, waiting[i].remaining, &changes));
 	ChangesWrite(engine, &write_fills, &changes);
 	return used;
@@ -219,30 +216,36 @@ ServeFront(Engine *engine, const StockKey *key, Supply *supply, int batch, uint6
  * Serves the queue from the front with what the sources bring.  Returns how much
  * was used; slots are the caller's, also what they say of the units that wait.
  * The queue is read in growing batches, each in memory of its own: the cost
- * follows the lines filled, not the lines waiting.
+ * follows the lines filled, not the lines waiting.  It is read as it was when
+ * the serving began, or each batch would go by all that are closed already.
  */
 Numeric
 QueueServe(Engine *engine, const StockKey *key, Source *sources, int count)
 {
 	Supply		supply = {sources, count, 0, sources[0].quantity};
 	MemoryContext memory = AllocSetContextCreate(CurrentMemoryContext, "backorder batch", ALLOCSET_DEFAULT_SIZES);
+	Datum		values[2] = {PointerGetDatum(key->item), PointerGetDatum(key->location)};
+	Portal		queue = EngineOpen(engine, &read_front, values);
 	Numeric		used = NumericZero();
-	int			batch = FIRST_BATCH;
+	uint64		batch = FIRST_BATCH;
 	uint64		rows;
 
 	do
 	{
 		MemoryContext caller = MemoryContextSwitchTo(memory);
-		Numeric		part = ServeFront(engine, key, &supply, batch, &rows);
+		Numeric		part;
 
+		rows = EngineFetch(queue, batch);
+		part = ServeRows(engine, key, &supply, rows);
 		MemoryContextSwitchTo(caller);
 		used = NumericAdd(used, part);
 		supply.left = DatumGetNumericCopy(NumericGetDatum(supply.left));
 		MemoryContextReset(memory);
-		if (rows < (uint64) batch)
+		if (rows < batch)
 			break;
 		batch = Min(batch * 8, LARGEST_BATCH);
 	} while (supply.current < count);
+	SPI_cursor_close(queue);
 	MemoryContextDelete(memory);
 	return used;
 }
