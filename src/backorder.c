@@ -4,9 +4,9 @@
  *
  *	  How the files stand on each other, from the ground up:
  *
- *	  number, column			quantities; columns of values for SQL
+ *	  number, rows				quantities; rows for SQL
  *	  ledger, plan, trigger		which ledger, with which plans, called how
- *	  gate, key, policy, stock	the lock, and the balance behind it
+ *	  gate, key, policy, slot, stock, waiting	the lock, and the balance behind it
  *	  rule, queue, place, loss	who waits, who gets, who loses
  *	  pending, line, fact, journal, outbox	order lines, what is written about them, who hears of it
  *	  engine, work				acting as the owner; groups of work, in lock order
@@ -40,5 +40,6 @@ _PG_init(void)
 							 "Transactions that notify commit one at a time.",
 							 &notify, false, PGC_USERSET, 0, NULL, NULL, NULL);
 	MarkGUCPrefixReserved("backorder");
+	CatalogInit();
 	PendingInit();
 }

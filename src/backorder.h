@@ -33,6 +33,7 @@
 
 /* number.c: exact quantities */
 extern Numeric NumericZero(void);
+extern void NumericFree(Numeric a);
 extern Numeric NumericAdd(Numeric a, Numeric b);
 extern Numeric NumericSubtract(Numeric a, Numeric b);
 extern Numeric NumericNegate(Numeric a);
@@ -110,6 +111,8 @@ typedef struct Engine
 
 typedef void (*EngineWork) (Engine *engine, void *argument);
 
+extern uint64 CatalogEpoch(void);
+extern void CatalogInit(void);
 extern void LedgerOfRelation(Relation rel, const char *table, Ledger *ledger);
 extern void LedgerOfTable(Oid relid, Ledger *ledger);
 extern bool SchemaIsLedger(Oid schema);
@@ -167,7 +170,10 @@ typedef struct ColumnShape
 {
 	const char *name;
 	Oid			type;
-	AttrNumber	hint;			/* where it was found last */
+	AttrNumber	found;			/* where it is in the relation that was looked at last */
+	/* of the first of an array */
+	Oid			relid;
+	uint64		epoch;
 } ColumnShape;
 extern bool ColumnIs(TupleDesc desc, AttrNumber attnum, const char *name);
 extern void FindColumns(Relation rel, ColumnShape *shape, int count, AttrNumber *attnum);
@@ -300,7 +306,7 @@ extern void OutlookPromise(const Outlook *outlook, int part, TimestampTz opened_
 						   Promise *promise);
 extern TimestampTz TimePlus(TimestampTz at, const Interval *span);
 
-/* stock.c: the slots, a balance in parts */
+/* slot.c: one part of a balance */
 typedef struct Balance
 {
 	Numeric		available;
@@ -308,18 +314,24 @@ typedef struct Balance
 	Numeric		backordered;	/* in a change, NULL is none */
 } Balance;
 
-extern bool StockHas(Engine *engine, const StockKey *key, Numeric quantity);
-extern bool StockTakeOne(Engine *engine, const StockKey *key, Numeric quantity);
-extern Numeric StockTakeUpTo(Engine *engine, const StockKey *key, Numeric quantity);
-extern Numeric StockRemoveUpTo(Engine *engine, const StockKey *key, Numeric quantity);
-extern void StockShip(Engine *engine, const StockKey *key, Numeric quantity);
-extern void StockPut(Engine *engine, const StockKey *key, const Balance *change);
-extern void StockSum(Engine *engine, const StockKey *key, bool lock, Balance *balance);
-extern void StockRelease(Engine *engine);
-extern int	max_slots;
+enum
+{
+	SLOT_ITEM, SLOT_LOCATION, SLOT_NUMBER, SLOT_AVAILABLE, SLOT_ALLOCATED, SLOT_BACKORDERED, SLOT_COLUMNS
+};
 
-/* one slot of them */
-typedef struct Stock Stock;
+typedef struct Stock
+{
+	Engine	   *engine;
+	KeyedTable	table;
+	AttrNumber	attnum[SLOT_COLUMNS];
+	TupleTableSlot *next;		/* the version to be written */
+	/* what the executor needs; made when it is needed */
+	EState	   *estate;
+	ResultRelInfo *result;
+	EPQState	epq;
+	bool		runs_user_code;	/* what a user has attached to the table */
+} Stock;
+
 typedef enum SlotState
 {
 	SLOT_MISSING,
@@ -328,12 +340,27 @@ typedef enum SlotState
 } SlotState;
 
 extern Stock *StockLook(Engine *engine);
+extern void StockRelease(Engine *engine);
+extern Numeric SlotNumeric(Stock *stock, int column);
+extern int32 SlotNumber(Stock *stock);
+extern bool SlotTryLock(Stock *stock);
+extern void SlotWaitLock(Stock *stock);
 extern SlotState SlotTry(Stock *stock, const StockKey *key, int number, Numeric quantity);
 extern SlotState SlotTryUnseen(Stock *stock, const StockKey *key, int number);
+extern SlotState SlotTryAdd(Stock *stock, const StockKey *key, int number, Numeric quantity,
+							const Balance *change);
 extern void SlotAdd(Stock *stock, const Balance *change);
 extern void SlotInsert(Stock *stock, const StockKey *key, int number, const Balance *content);
 
-/* waiting.c: how many units wait */
+/* stock.c: the slots together */
+extern bool StockHas(Engine *engine, const StockKey *key, Numeric quantity);
+extern bool StockTakeOne(Engine *engine, const StockKey *key, Numeric quantity);
+extern Numeric StockTakeUpTo(Engine *engine, const StockKey *key, Numeric quantity);
+extern Numeric StockRemoveUpTo(Engine *engine, const StockKey *key, Numeric quantity);
+extern void StockShip(Engine *engine, const StockKey *key, Numeric quantity);
+extern void StockPut(Engine *engine, const StockKey *key, const Balance *change);
+extern void StockSum(Engine *engine, const StockKey *key, bool lock, Balance *balance);
+extern int	max_slots;
 
 /* pending.c: lines that exist but are not yet placed */
 extern void PendingPush(const Ledger *ledger, Oid relid);

@@ -33,6 +33,38 @@
 	index_beginscan(heap, index, snapshot, nkeys, 0)
 #endif
 
+/* the index entries that an update in place of the executor still owes */
+#if PG_VERSION_NUM >= 160000
+#define IndexesToUpdate TU_UpdateIndexes
+#define NoIndexToUpdate(which) ((which) == TU_None)
+#else
+#define IndexesToUpdate bool
+#define NoIndexToUpdate(which) (!(which))
+#endif
+
+#if PG_VERSION_NUM >= 190000
+#define TupleUpdate(rel, tid, slot, snapshot, wait, failure, mode, which) \
+	table_tuple_update(rel, tid, slot, GetCurrentCommandId(true), 0, snapshot, InvalidSnapshot, \
+					   wait, failure, mode, which)
+#else
+#define TupleUpdate(rel, tid, slot, snapshot, wait, failure, mode, which) \
+	table_tuple_update(rel, tid, slot, GetCurrentCommandId(true), snapshot, InvalidSnapshot, \
+					   wait, failure, mode, which)
+#endif
+
+#if PG_VERSION_NUM >= 190000
+#define UpdateIndexes(result, estate, slot, which) \
+	ExecInsertIndexTuples(result, estate, \
+						  EIIT_IS_UPDATE | ((which) == TU_Summarizing ? EIIT_ONLY_SUMMARIZING : 0), \
+						  slot, NIL, NULL)
+#elif PG_VERSION_NUM >= 160000
+#define UpdateIndexes(result, estate, slot, which) \
+	ExecInsertIndexTuples(result, slot, estate, true, false, NULL, NIL, (which) == TU_Summarizing)
+#else
+#define UpdateIndexes(result, estate, slot, which) \
+	ExecInsertIndexTuples(result, slot, estate, true, false, NULL, NIL)
+#endif
+
 #if PG_VERSION_NUM < 190000
 #define TupleDescFinalize(desc) ((void) (desc))
 #endif

@@ -41,6 +41,74 @@ CheckKey(const KeyedTable *table, const ColumnShape *keys, int nkeys)
 						RelationGetRelationName(index), RelationGetRelationName(table->rel))));
 }
 
+/* Which table and index a name of a ledger stands for. */
+typedef struct TablePlace
+{
+	Oid			schema;
+	Oid			owner;
+	const char *name;
+	const char *index_name;
+	uint64		epoch;
+	Oid			relid;
+	Oid			index;
+} TablePlace;
+
+/* Names are constants of ours, so places are told apart by their addresses. */
+static TablePlace *
+PlaceOf(const Ledger *ledger, const char *name, const char *index_name)
+{
+	static TablePlace places[16];
+	static int	next = 0;
+	TablePlace *place;
+
+	for (int i = 0; i < (int) lengthof(places); i++)
+		if (places[i].schema == ledger->schema && places[i].name == name && places[i].index_name == index_name)
+			return &places[i];
+	place = &places[next++ % lengthof(places)];
+	place->schema = ledger->schema;
+	place->name = name;
+	place->index_name = index_name;
+	place->epoch = 0;
+	return place;
+}
+
+static void
+FindPlace(TablePlace *place, KeyedTable *table, const Ledger *ledger, const ColumnShape *keys,
+		  int nkeys, LOCKMODE mode)
+{
+	table->rel = table_open(LedgerTable(ledger, place->name), mode);
+	place->index = table->rel->rd_rel->relkind != RELKIND_RELATION ? InvalidOid :
+		place->index_name == NULL ? PrimaryKeyIndex(table->rel) :
+		get_relname_relid(place->index_name, ledger->schema);
+	if (!OidIsValid(place->index))
+		ereport(ERROR,
+				(errcode(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE),
+				 errmsg("\"%s\" of ledger \"%s\" is not a plain table with %s", place->name, ledger->name,
+						place->index_name == NULL ? "a primary key" :
+						psprintf("the index \"%s\"", place->index_name))));
+	table->index = index_open(place->index, mode);
+	CheckKey(table, keys, nkeys);
+	place->relid = RelationGetRelid(table->rel);
+	place->owner = ledger->owner;
+	place->epoch = CatalogEpoch();
+}
+
+/* Opens what is known; false if it is known no more. */
+static bool
+OpenPlace(const TablePlace *place, KeyedTable *table, const Ledger *ledger, LOCKMODE mode)
+{
+	if (place->epoch != CatalogEpoch() || place->owner != ledger->owner)
+		return false;
+	table->rel = table_open(place->relid, mode);
+	table->index = index_open(place->index, mode);
+	if (place->epoch == CatalogEpoch())
+		return true;
+	/* changed while we waited for the locks */
+	index_close(table->index, mode);
+	table_close(table->rel, mode);
+	return false;
+}
+
 /*
  * Opens a table to be read through one of its indexes (index_name NULL: that of
  * its primary key), which begins with these columns.
@@ -49,19 +117,10 @@ void
 KeyedTableOpenIndex(KeyedTable *table, const Ledger *ledger, const char *name, const char *index_name,
 					const ColumnShape *keys, int nkeys, LOCKMODE mode, Snapshot snapshot)
 {
-	Oid			index;
+	TablePlace *place = PlaceOf(ledger, name, index_name);
 
-	table->rel = table_open(LedgerTable(ledger, name), mode);
-	index = table->rel->rd_rel->relkind != RELKIND_RELATION ? InvalidOid :
-		index_name == NULL ? PrimaryKeyIndex(table->rel) :
-		get_relname_relid(index_name, ledger->schema);
-	if (!OidIsValid(index))
-		ereport(ERROR,
-				(errcode(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE),
-				 errmsg("\"%s\" of ledger \"%s\" is not a plain table with %s", name, ledger->name,
-						index_name == NULL ? "a primary key" : psprintf("the index \"%s\"", index_name))));
-	table->index = index_open(index, mode);
-	CheckKey(table, keys, nkeys);
+	if (!OpenPlace(place, table, ledger, mode))
+		FindPlace(place, table, ledger, keys, nkeys, mode);
 	table->slot = table_slot_create(table->rel, NULL);
 	table->snapshot = RegisterSnapshot(snapshot);
 }

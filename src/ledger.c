@@ -12,8 +12,37 @@
 #include "catalog/partition.h"
 #include "catalog/pg_class.h"
 #include "utils/acl.h"
+#include "utils/inval.h"
 #include "utils/lsyscache.h"
 #include "utils/syscache.h"
+
+/* what is remembered of the catalog holds as long as this stays the same */
+static uint64 catalog_epoch = 1;
+
+uint64
+CatalogEpoch(void)
+{
+	return catalog_epoch;
+}
+
+static void
+RelationChanged(Datum arg, Oid relid)
+{
+	catalog_epoch++;
+}
+
+static void
+SchemaChanged(Datum arg, int cacheid, uint32 hashvalue)
+{
+	catalog_epoch++;
+}
+
+void
+CatalogInit(void)
+{
+	CacheRegisterRelcacheCallback(RelationChanged, (Datum) 0);
+	CacheRegisterSyscacheCallback(NAMESPACEOID, SchemaChanged, (Datum) 0);
+}
 
 /* The schema and the name of a relation; of its topmost parent for a partition. */
 Oid
@@ -65,9 +94,24 @@ RelationOwner(Oid relid)
 void
 LedgerOfRelation(Relation rel, const char *table, Ledger *ledger)
 {
+	static struct
+	{
+		Oid			relid;
+		const char *table;
+		uint64		epoch;
+		Ledger		ledger;
+	}			known[8];
+	int			place = RelationGetRelid(rel) % lengthof(known);
 	const char *name;
-	Oid			schema = RelationLedgerSchema(rel, &name);
+	Oid			schema;
 
+	if (known[place].relid == RelationGetRelid(rel) && known[place].table == table &&
+		known[place].epoch == catalog_epoch)
+	{
+		*ledger = known[place].ledger;
+		return;
+	}
+	schema = RelationLedgerSchema(rel, &name);
 	if ((table != NULL && strcmp(name, table) != 0) ||
 		!OidIsValid(get_relname_relid("stock_slot", schema)))
 		ereport(ERROR,
@@ -75,6 +119,10 @@ LedgerOfRelation(Relation rel, const char *table, Ledger *ledger)
 				 errmsg("relation \"%s\" is not the table \"%s\" of a ledger",
 						RelationGetRelationName(rel), table ? table : "stock_slot")));
 	LedgerFill(ledger, schema, rel->rd_rel->relowner);
+	known[place].relid = RelationGetRelid(rel);
+	known[place].table = table;
+	known[place].epoch = catalog_epoch;
+	known[place].ledger = *ledger;
 }
 
 /* The ledger that owns the relation, for functions that are handed a regclass. */

@@ -6,10 +6,27 @@
 
 #include "utils/memutils.h"
 
+/* One for all: NumericFree() spares it. */
 Numeric
 NumericZero(void)
 {
-	return int64_to_numeric(0);
+	static Numeric zero = NULL;
+
+	if (zero == NULL)
+	{
+		MemoryContext caller = MemoryContextSwitchTo(TopMemoryContext);
+
+		zero = int64_to_numeric(0);
+		MemoryContextSwitchTo(caller);
+	}
+	return zero;
+}
+
+void
+NumericFree(Numeric a)
+{
+	if (a != NumericZero())
+		pfree(a);
 }
 
 Numeric

@@ -22,7 +22,7 @@ DemandAdd(Demand *demand, Numeric quantity)
 	Numeric		before = demand->quantity;
 
 	demand->quantity = NumericAdd(before, quantity);
-	pfree(before);
+	NumericFree(before);
 }
 
 /* An entering line takes nothing by itself while allocation is by hand and somebody may wait. */

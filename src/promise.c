@@ -73,7 +73,7 @@ WalkNext(Walk *walk)
 		MemoryContextReset(walk->memory);
 		old = MemoryContextSwitchTo(walk->memory);
 		walk->units = DatumGetNumericCopy(NumericGetDatum(units));
-		pfree(units);
+		NumericFree(units);
 		walk->rows = 1;
 	}
 	else
@@ -120,7 +120,7 @@ EndRow(End *end)
 	{
 		if (end->walk.units != NULL)
 		{
-			pfree(end->passed);
+			NumericFree(end->passed);
 			end->passed = DatumGetNumericCopy(NumericGetDatum(end->walk.units));
 		}
 		end->has_row = WalkNext(&end->walk);
@@ -376,7 +376,7 @@ MoveOne(Engine *engine, const StockKey *key, const Walk *walk, const Promise *fo
 	RowsAdd(moves, values, nulls);
 	pfree(DatumGetPointer(values[2]));
 	pfree(entry.order_id);
-	pfree(entry.quantity);
+	NumericFree(entry.quantity);
 }
 
 /*

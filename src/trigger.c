@@ -116,11 +116,17 @@ void
 FindColumns(Relation rel, ColumnShape *shape, int count, AttrNumber *attnum)
 {
 	TupleDesc	desc = RelationGetDescr(rel);
+	bool		known = shape->relid == RelationGetRelid(rel) && shape->epoch == CatalogEpoch();
 
 	for (int i = 0; i < count; i++)
 	{
-		AttrNumber	found = shape[i].hint;
+		AttrNumber	found = shape[i].found;
 
+		if (known)
+		{
+			attnum[i] = found;
+			continue;
+		}
 		if (!ColumnIs(desc, found, shape[i].name))
 			for (found = desc->natts; found > 0; found--)
 				if (ColumnIs(desc, found, shape[i].name))
@@ -130,6 +136,8 @@ FindColumns(Relation rel, ColumnShape *shape, int count, AttrNumber *attnum)
 					(errcode(ERRCODE_E_R_I_E_TRIGGER_PROTOCOL_VIOLATED),
 					 errmsg("table \"%s\" has no column \"%s\" of the type that a ledger's table has",
 							RelationGetRelationName(rel), shape[i].name)));
-		attnum[i] = shape[i].hint = found;
+		attnum[i] = shape[i].found = found;
 	}
+	shape->relid = RelationGetRelid(rel);
+	shape->epoch = CatalogEpoch();
 }
