@@ -80,7 +80,10 @@ SELECT * FROM backorder.check_ledger('nowhere');
 SET SESSION AUTHORIZATION stranger;
 SELECT backorder.empty_ledger('err');
 SELECT err.reprioritize();
+-- the view or the table below it: not the same in every version
+\set VERBOSITY sqlstate
 SELECT * FROM err.ship('1');
+\set VERBOSITY default
 SELECT * FROM err.receive('a', 1);
 SET SESSION AUTHORIZATION merchant;
 
