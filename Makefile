@@ -15,7 +15,7 @@ tables = $(addprefix sql/ledger/table/, ledger.sql item.sql location.sql order_l
 views = $(addprefix sql/ledger/view/, rule.sql order_line.sql order.sql backorder.sql stock.sql inbound.sql \
 	history.sql fact.sql kpi.sql clock.sql)
 functions = $(addprefix sql/ledger/function/, order.sql stock.sql inbound.sql queue.sql promise.sql \
-	journal.sql clock.sql figures.sql)
+	journal.sql clock.sql tracking.sql figures.sql)
 comments = $(sort $(wildcard sql/ledger/comment/*.sql))
 script = sql/script/$(1).open $(2) sql/script/close
 SQL = sql/backorder.sql sql/aggregate.sql \

@@ -112,32 +112,53 @@ KeyPointerCompare(const void *a, const void *b)
 
 static RowShape item_rows = {NULL, {{"item", TEXTOID}}};
 
-/* Where available stock of these items lies beside a queue. */
-static const LedgerQuery idle_stock = {
-	"SELECT s.item, s.location FROM @.stock_slot AS s JOIN @.item AS i ON i.item = s.item"
-	" WHERE i.auto_allocate AND s.item IN (SELECT n.item FROM input AS n)"
-	" GROUP BY s.item, s.location",
+/* Wherever these items may be, be there stock or a queue or neither yet. */
+static const LedgerQuery every_place = {
+	"SELECT n.item, l.location FROM input AS n CROSS JOIN @.location AS l",
 	0, {0}, &item_rows
 };
 
-/* Allocation is automatic again: what is available serves the queue. */
-static void
-ServeIdle(Engine *engine, Rows *items)
-{
-	int			count = (int) EngineExecuteOn(engine, &idle_stock, items, NULL);
-	StockKey  **keys = palloc(sizeof(StockKey *) * Max(count, 1));
+/* Where these items have slots. */
+static const LedgerQuery stocked_places = {
+	"SELECT DISTINCT s.item, s.location FROM @.stock_slot AS s"
+	" WHERE s.item IN (SELECT n.item FROM input AS n)",
+	0, {0}, &item_rows
+};
 
-	for (int i = 0; i < count; i++)
+/* The keys that a query finds, in lock order. */
+static StockKey **
+SortedKeys(Engine *engine, const LedgerQuery *query, Rows *items, int *count)
+{
+	StockKey  **keys;
+
+	*count = (int) EngineExecuteOn(engine, query, items, NULL);
+	keys = palloc_extended(sizeof(StockKey *) * Max(*count, 1), MCXT_ALLOC_HUGE);
+	for (int i = 0; i < *count; i++)
 	{
 		keys[i] = palloc(sizeof(StockKey));
 		StockKeyInit(keys[i], ResultText(i, 1), ResultText(i, 2));
 	}
-	qsort(keys, count, sizeof(StockKey *), KeyPointerCompare);
+	qsort(keys, *count, sizeof(StockKey *), KeyPointerCompare);
+	return keys;
+}
+
+/*
+ * Allocation is automatic again: what is available serves the queue.  Who places
+ * or receives meanwhile still reads that it is by hand, so he has to wait, also
+ * where nothing lies yet.
+ */
+static void
+ServeIdle(Engine *engine, Rows *items)
+{
+	int			count;
+	StockKey  **keys = SortedKeys(engine, &every_place, items, &count);
+
 	for (int i = 0; i < count; i++)
-	{
-		GateLock(&engine->ledger, keys[i]->stripe, ExclusiveLock);
+		if (i == 0 || keys[i]->stripe != keys[i - 1]->stripe)
+			GateLock(&engine->ledger, keys[i]->stripe, ExclusiveLock);
+	keys = SortedKeys(engine, &stocked_places, items, &count);
+	for (int i = 0; i < count; i++)
 		(void) QueueServeAvailable(engine, keys[i], NULL);
-	}
 }
 
 static void

@@ -295,6 +295,9 @@ PromiseChanges(const Outlook *outlook, const Promise *former, TimestampTz opened
 		return true;
 	if (!promise->known)
 		return false;
+	/* "not before" becomes a promise, or the other way round */
+	if (!same_basis && (strcmp(former->basis, "unknown") == 0 || strcmp(promise->basis, "unknown") == 0))
+		return true;
 	if (same_basis && strcmp(promise->basis, "lead time") == 0 && former->at >= outlook->now)
 	{
 		if (drift)

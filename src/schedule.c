@@ -186,10 +186,10 @@ backorder_promise_schedule(PG_FUNCTION_ARGS)
 	Sight		sight;
 	Schedule	schedule;
 
-	if (PG_ARGISNULL(0))
-		PG_RETURN_NULL();
-	SightInit(&sight, PG_GETARG_OID(0), "backorder");
 	InitMaterializedSRF(fcinfo, 0);
+	if (PG_ARGISNULL(0))
+		return (Datum) 0;
+	SightInit(&sight, PG_GETARG_OID(0), "backorder");
 	memset(&schedule, 0, sizeof(schedule));
 	schedule.sight = &sight;
 	schedule.result = (ReturnSetInfo *) fcinfo->resultinfo;

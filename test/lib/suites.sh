@@ -21,7 +21,11 @@ suite_with() {
 	done
 }
 
-in_tree() { chroot "$tree" env -i PATH=/usr/sbin:/usr/bin:/sbin:/bin LC_ALL=C.UTF-8 HOME=/root DEBIAN_FRONTEND=noninteractive "$@"; }
+# Some packages cannot be configured without /proc.
+in_tree() {
+	unshare --mount -- sh -c 'mount -t proc proc "$0/proc" && exec chroot "$0" "$@"' "$tree" \
+		env -i PATH=/usr/sbin:/usr/bin:/sbin:/bin LC_ALL=C.UTF-8 HOME=/root DEBIAN_FRONTEND=noninteractive "$@"
+}
 
 # A minimal system with the server, a compiler and what the tests use.  (Within a
 # condition, as here, set -e does nothing.)
@@ -97,7 +101,8 @@ test_in_suite() {
 	for variable in "${!BACKORDER_@}"; do
 		variables+=("$variable=${!variable}")
 	done
-	variables+=(BACKORDER_ORDERS_CSV=/srv/orders.csv BACKORDER_RESULTS=/srv/results
+	[[ ! -e $tree/srv/orders.csv ]] || variables+=(BACKORDER_ORDERS_CSV=/srv/orders.csv)
+	variables+=(BACKORDER_RESULTS=/srv/results
 		"PG_CONFIG=/usr/lib/postgresql/$major/bin/pg_config" "CI=${CI:-}")
 	set -m
 	unshare --mount --pid --fork --kill-child -- sh -c '

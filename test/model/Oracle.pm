@@ -33,6 +33,7 @@ sub new
 		line => {},         # "order\tline" => line
 		group => {},        # "item\tlocation" => { on_hand, available, line => {}, waiting => {} }
 		next_backorder => 1,
+		passed_over => {},  # "order\tline" => 1: somebody else holds the line, so it keeps its units
 		undo => [],
 	}, $class;
 }
@@ -74,6 +75,16 @@ sub undo
 
 sub commit { $_[0]{undo} = []; return }
 
+# A rule (undef: none any more) or columns of an item.
+sub set
+{
+	my ($m, $what, $name, $value) = @_;
+	if    ($what eq 'item') { $m->put($m->{item}, $name, { %{ $m->{item}{$name} }, %$value }) }
+	elsif ($value)          { $m->put($m->{rule}, $name, $value) }
+	else                    { $m->drop($m->{rule}, $name) }
+	return;
+}
+
 # ---- what a line is
 
 sub least { return $_[0] < $_[1] ? $_[0] : $_[1] }
@@ -93,6 +104,9 @@ sub group
 	}
 	return $m->{group}{$key};
 }
+
+# A line as it is now, for whoever has seen it before; none if it is gone.
+sub current { my ($m, $line) = @_; return $m->{line}{ line_key(@$line{qw(order_id line_no)}) } }
 
 sub group_of { my ($m, $line) = @_; return $m->group($line->{item}, $line->{location}) }
 
@@ -147,6 +161,7 @@ sub victims
 	for my $line (values %{ $group->{line} })
 	{
 		next if $line->{on_hold} || ($except && $line == $except);
+		next if $m->{passed_over}{ line_key(@$line{qw(order_id line_no)}) };
 		my $units = allocated($line) - $line->{firm};
 		next unless $units > 0;
 		my ($priority, $rank_at) = $m->rank($line, $line->{entered_at});
@@ -360,7 +375,7 @@ sub enter
 sub remove
 {
 	my ($m, @lines) = @_;
-	for my $line (@lines)
+	for my $line (map { $m->current($_) // () } @lines)
 	{
 		refuse('55000', 'the line has entered') if defined $line->{entered_at};
 		my $key = line_key(@$line{qw(order_id line_no)});
@@ -379,6 +394,7 @@ sub change
 {
 	my ($m, $now, @changes) = @_;
 	my (@released, @requests);
+	@changes = grep { $_->[0] } map { [ $m->current($_->[0]), $_->[1] ] } @changes;
 	for my $change (@changes)
 	{
 		my ($line, $new) = @$change;
@@ -497,6 +513,12 @@ sub reprioritize
 sub move
 {
 	my ($m, $kind, $item, $location, $quantity, $line) = @_;
+	if ($line)
+	{
+		$line = $m->current($line) // refuse('23503', 'unknown line');
+	}
+	refuse('23514', 'not where the line is')
+	  if $line && defined $location && $location ne $line->{location};
 	($item, $location) = @$line{qw(item location)} if $line && !defined $item;
 	refuse('23503', 'unknown item') unless $m->{item}{$item};
 	refuse('23503', 'unknown location') unless $m->{location}{$location};
@@ -544,9 +566,12 @@ sub unship
 # From one line to another, by hand.
 sub reallocate
 {
-	my ($m, $from, $to, $quantity) = @_;
-	refuse('reallocate', 'firm or not allocated') if $quantity > allocated($from) - $from->{firm};
-	refuse('reallocate', 'more than waits') if $quantity > waiting($to);
+	my ($m, @rest) = @_;
+	my ($from, $to) = map { $m->current($_) // refuse('23503', 'unknown line') } splice @rest, 0, 2;
+	my ($quantity) = @rest;
+	refuse('22023', 'another place') if $from->{item} ne $to->{item} || $from->{location} ne $to->{location};
+	refuse('23B02', 'firm or not allocated') if $quantity > allocated($from) - $from->{firm};
+	refuse('23514', 'more than waits') if $quantity > waiting($to);
 	$m->open_backorder($from, $quantity, 'reallocated', $from->{entered_at});
 	for my $backorder ($m->queue($to))
 	{

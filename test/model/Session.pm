@@ -15,7 +15,7 @@ sub new
 	open my $stderr, '>>', $errors->filename or die "cannot open the error file: $!";
 	my ($in, $out);
 	my $pid = open3($in, $out, '>&' . fileno($stderr), 'psql', '-XqAt', '-v', 'VERBOSITY=verbose', @arguments);
-	binmode $_, ':utf8' for $in, $out;
+	binmode $in, ':utf8';
 	return bless { pid => $pid, in => $in, out => $out, errors => $errors, n => 0 }, $class;
 }
 
@@ -24,20 +24,43 @@ sub new
 sub run
 {
 	my ($self, $sql) = @_;
-	my $end = 'end of reply ' . ++$self->{n};
-	my $position = -s $self->{errors}->filename;
-	print { $self->{in} } "$sql\n\\echo $end\n";
-	$self->{in}->flush;
-	my @rows;
+	$self->start($sql);
 	while (1)
 	{
-		my $row = readline $self->{out};
-		die 'psql ended: ' . $self->errors_from($position) unless defined $row;
-		chomp $row;
-		last if $row eq $end;
-		push @rows, $row;
+		my $reply = $self->reply(60);
+		return $reply if $reply;
 	}
-	my $said = $self->errors_from($position);
+}
+
+# Sends statements and does not wait for the reply.
+sub start
+{
+	my ($self, $sql) = @_;
+	$self->{end} = 'end of reply ' . ++$self->{n};
+	$self->{position} = -s $self->{errors}->filename;
+	$self->{got} = '';
+	print { $self->{in} } "$sql\n\\echo $self->{end}\n";
+	$self->{in}->flush;
+	return;
+}
+
+# The reply to them, as run() returns it; nothing if it has not come after so many seconds.
+sub reply
+{
+	my ($self, $seconds) = @_;
+	my $bits = '';
+	vec($bits, fileno $self->{out}, 1) = 1;
+	while ($self->{got} !~ /(?:^|\n)\Q$self->{end}\E\n\z/)
+	{
+		return unless select(my $ready = $bits, undef, undef, $seconds);
+		sysread($self->{out}, $self->{got}, 65536, length $self->{got})
+		  or die 'psql ended: ' . $self->errors_from($self->{position});
+	}
+	my $text = $self->{got};
+	utf8::decode($text);
+	my @rows = split /\n/, $text, -1;
+	splice @rows, -2;
+	my $said = $self->errors_from($self->{position});
 	# psql may run one more command after that; a COMMIT without an answer is none
 	die "psql ended: $said"
 	  if $said =~ /^(?:.*: )?(?:server closed the connection|no connection to the server|connection to server was lost|FATAL:  57P0[123]:)/m;
@@ -78,5 +101,8 @@ sub quit
 	waitpid $self->{pid}, 0;
 	return;
 }
+
+# The same for one that may be waiting.
+sub end_at_once { my ($self) = @_; kill 'KILL', $self->{pid}; return $self->quit }
 
 1;

@@ -5,7 +5,10 @@
 #           (in any order), or undef where the answer is not compared
 #   state   for a statement that is wrong in itself: the SQLSTATE it must fail with
 #   constraint  and, where it matters, the name of the constraint
+#   set     rules and policies that it sets, for Oracle::set, ahead of apply
 #   alone   must begin a transaction; before: SQL to run ahead of that transaction
+#   apply and state hold for the model as it is when the statement is done, which may be another
+#           than when it was made up: lines are looked up again
 #   keep    must not be rolled back
 # What an operation does is decided by the seed and by the model's state alone.
 package Workload;
@@ -96,7 +99,8 @@ sub prepare
 sub operation
 {
 	my ($w) = @_;
-	$w->{clock} += 7 * 60_000_000;
+	# odd, so that no two claims have the same time by chance
+	$w->{clock} += 7 * 60_000_000 + 1;
 	return shift @{ $w->{next} } if @{ $w->{next} };
 	while (1)
 	{
@@ -117,8 +121,8 @@ sub between { my ($low, $high) = @_; return $low + int rand($high - $low + 1) }
 sub lines
 {
 	my ($w, $fits) = @_;
-	my $lines = $w->{model}{line};
-	return grep { $fits->($_) } @$lines{ sort keys %$lines };
+	my ($lines, $seen) = ($w->{model}{line}, $w->{seen});
+	return grep { $fits->($_) } @$lines{ grep { !$seen || $seen->{$_} } sort keys %$lines };
 }
 
 sub line { my ($w, $fits) = @_; my @lines = $w->lines($fits) or return; return pick(@lines) }
@@ -254,6 +258,13 @@ sub placing
 	return { sql => $sql, apply => sub { my ($m, $now) = @_; $m->place($now, @rows); return } };
 }
 
+# The lines of an order as they are now.
+sub of_order
+{
+	my ($m, $one) = @_;
+	return sort { $a->{line_no} <=> $b->{line_no} } grep { $_->{order_id} eq $one->{order_id} } values %{ $m->{line} };
+}
+
 sub found
 {
 	my ($m, @rows) = @_;
@@ -318,7 +329,7 @@ sub update_and_insert
 sub upsert_nothing
 {
 	my ($w) = @_;
-	my $line = $w->line(sub { 1 }) or return;
+	my $line = $w->line(\&is_entered) or return;
 	my @rows = $w->new_rows;
 	my $sql = 'INSERT INTO order_line (' . list(@columns) . ") VALUES\n" . tuples($line, @rows, $rows[0])
 	  . "\nON CONFLICT DO NOTHING;";
@@ -478,7 +489,7 @@ sub count
 	  quote($group->{item}), quantity($counted), quote($group->{location});
 	return { sql => $sql, apply => sub {
 		my ($m) = @_;
-		my $difference = $counted - $group->{on_hand};
+		my $difference = $counted - $m->group(@$group{qw(item location)})->{on_hand};
 		my @lost = $difference ? $m->move('adjustment', @$group{qw(item location)}, $difference) : ();
 		return $difference < 0 ? units_of(@lost) : [];
 	} };
@@ -523,12 +534,13 @@ sub ship_function
 	my $line = $w->line(sub { Oracle::allocated($_[0]) > 0 }) or return;
 	my $whole = chance(0.5);
 	my $quantity = $whole || chance(0.5) ? undef : part(Oracle::allocated($line));
-	my @lines = $whole ? $w->lines(sub { $_[0]{order_id} eq $line->{order_id} && Oracle::allocated($_[0]) > 0 }) : $line;
+	return if $w->{stale} && !defined $quantity;    # what is allocated is read as it was before the statement waited
 	my $sql = sprintf 'SELECT order_id, line_no, trim_scale(quantity) FROM ship(%s, line_no => %s, quantity => %s) AS s(order_id, line_no, item, location, quantity) WHERE quantity > 0;',
 	  quote($line->{order_id}), $whole ? 'NULL' : $line->{line_no}, quantity($quantity);
 	return { sql => $sql, apply => sub {
 		my ($m) = @_;
-		my @shipped = map { [ $_, $quantity // Oracle::allocated($_) ] } @lines;
+		my @lines = $whole ? of_order($m, $line) : $m->current($line);
+		my @shipped = grep { $_->[1] > 0 } map { [ $_, $quantity // Oracle::allocated($_) ] } @lines;
 		$m->move('shipment', undef, undef, $_->[1], $_->[0]) for @shipped;
 		return units_of(@shipped);
 	} };
@@ -604,7 +616,7 @@ sub cancel_lines
 	  . list(map { '(' . quote($_->{order_id}) . ", $_->{line_no})" } @lines) . ');';
 	return { sql => $sql, apply => sub {
 		my ($m, $now) = @_;
-		$m->change($now, map { [ $_, { cancelled => $_->{quantity} - $_->{shipped} } ] } @lines);
+		$m->change($now, map { [ $_, { cancelled => $_->{quantity} - $_->{shipped} } ] } map { $m->current($_) // () } @lines);
 		return;
 	} };
 }
@@ -620,10 +632,11 @@ sub cancelling
 	return { sql => $sql, apply => sub {
 		my ($m, $now) = @_;
 		my (@changes, @answers);
-		for my $line (@$lines)
+		for my $line (defined $line_no ? $m->current($lines->[0]) // () : of_order($m, $lines->[0]))
 		{
 			my $units = $quantity // (Oracle::still_wanted($line) - $line->{firm});
 			next if $units == 0;
+			Oracle::refuse('23514', 'more than is open and not firm') if $units > Oracle::still_wanted($line) - $line->{firm};
 			my $of_waiting = Oracle::least($units, Oracle::waiting($line));
 			push @changes, [ $line, { cancelled => $line->{cancelled} + $units } ];
 			push @answers, join '|', @$line{qw(order_id line_no)},
@@ -820,7 +833,7 @@ sub rule
 	if ($w->{model}{rule}{$name} && chance(0.4))
 	{
 		return { sql => 'DELETE FROM priority_rule WHERE name = ' . quote($name) . ';',
-			apply => sub { my ($m) = @_; $m->drop($m->{rule}, $name); return } };
+			set => [ rule => $name, undef ], apply => sub { return } };
 	}
 	my $rule = { test => $test, priority => pick(0, 0, 5, 10, -2), head_start => 3_600_000_000 * pick(0, 6, 48, 168),
 		valid_from => chance(0.2) ? $w->{clock} - 5 * DAY : undef, valid_to => chance(0.2) ? $w->{clock} - 2 * DAY : undef };
@@ -829,7 +842,7 @@ sub rule
 	  . 'valid_from = excluded.valid_from, valid_to = excluded.valid_to;',
 	  list(quote($name), quote($condition), $rule->{priority}, quote($rule->{head_start} / 3_600_000_000 . ' hours'),
 		moment($rule->{valid_from}), moment($rule->{valid_to}));
-	return { sql => $sql, apply => sub { my ($m) = @_; $m->put($m->{rule}, $name, $rule); return } };
+	return { sql => $sql, set => [ rule => $name, $rule ], apply => sub { return } };
 }
 
 sub reprioritize
@@ -847,12 +860,8 @@ sub set_item
 	my %column = (on_short => 'on_short', limit => 'backorder_limit', auto => 'auto_allocate');
 	my %value = (on_short => quote($new{on_short}), limit => quantity($new{limit}), auto => $new{auto} ? 'true' : 'false');
 	my $sql = sprintf 'UPDATE item SET %s WHERE item = %s;', list(map { "$column{$_} = $value{$_}" } sort keys %new), quote($item);
-	return { sql => $sql, apply => sub {
-		my ($m) = @_;
-		$m->put($m->{item}{$item}, $_, $new{$_}) for sort keys %new;
-		$m->serve_all($item) if $new{auto};
-		return;
-	} };
+	return { sql => $sql, set => [ item => $item, \%new ],
+		apply => sub { my ($m) = @_; $m->serve_all($item) if $new{auto}; return } };
 }
 
 sub policy

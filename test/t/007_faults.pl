@@ -21,6 +21,7 @@ use Session;
 my $full = ($ENV{BACKORDER_FAULTS} // '') eq 'full';
 
 interrupted_statements();
+interrupted_plans();
 out_of_locks();
 out_of_memory();
 out_of_disk();
@@ -70,6 +71,36 @@ sub random_limits
 	return sprintf 'SET LOCAL statement_timeout = %d;', 1 + int rand 8 if $chance < 0.25;
 	return sprintf 'SET LOCAL lock_timeout = %d;', 1 + int rand 8 if $chance < 0.5;
 	return '';
+}
+
+# A plan that could not be finished leaves no memory behind in a session that goes on.
+sub interrupted_plans
+{
+	my $node = start_node('plans');
+	sql($node, Load->prepare);
+	$node->safe_psql('postgres', 'GRANT pg_read_all_stats TO merchant');
+	sql($node, "INSERT INTO shop.order_line (order_id, line_no, item, quantity) VALUES ('short', 1, 'item 1', 100)");
+	my ($holder, $user) = map { Session->new('-U', 'merchant', '-d', $node->connstr('store')) } 1 .. 2;
+	# the planner opens indexes, and waits for this one
+	$holder->rows('BEGIN; ALTER INDEX shop.backorder_line SET TABLESPACE pg_default;');
+	$user->rows("SET lock_timeout = '5ms';");
+	my $receipt = "INSERT INTO shop.stock_move (item, quantity) VALUES ('item 1', 1);";
+	my $plans = q{SELECT count(*) FROM pg_backend_memory_contexts WHERE name = 'CachedPlanSource';};
+	my $one = 0;
+	foreach my $time (1 .. 10)
+	{
+		my $state = $user->run($receipt)->{state};
+		next if $time > 1;
+		is($state, '55P03', 'planning waits in vain');
+		$one = $user->value($plans);
+	}
+	is($user->value($plans), $one, 'plans that were not finished are freed');
+	$holder->rows('ROLLBACK;');
+	is($user->run($receipt)->{state}, '00000', 'later it works');
+	no_disagreement($node, 'shop', 'and check_ledger finds nothing');
+	$_->quit foreach $holder, $user;
+	$node->stop;
+	return;
 }
 
 # ---- locks

@@ -145,7 +145,11 @@ sub apply_to_model
 	my ($operation) = @_;
 	my $answer;
 	return ($answer, $operation->{state} // '00000')
-	  if eval { $answer = $operation->{apply}->($model, $now); 1 };
+	  if eval {
+		$model->set(@{ $operation->{set} }) if $operation->{set};
+		$answer = $operation->{apply}->($model, $now);
+		1;
+	  };
 	my $error = $@;
 	die $error unless ref $error && $error->isa('Oracle::Refusal');
 	return (undef, $error->state);

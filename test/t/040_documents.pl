@@ -362,9 +362,23 @@ can('portal', q{SELECT backordered FROM place_order('bob 3', '[{"item": "desk", 
 can('portal', q{SELECT cancelled FROM cancel('bob 2')}, '2');
 can('portal', q{UPDATE order_line SET cancelled = cancelled + 1 WHERE order_id = 'ada 1' RETURNING order_id}, '');
 can('portal', q{UPDATE order_line SET cancelled = 1 WHERE order_id = 'bob 3' RETURNING order_id}, 'bob 3');
+# desks: two of ada's (c1, c2) stand before bob's
+can('portal', q{SELECT line_no, state, place, may FROM order_tracking('bob 1')}, "1|allocated||{cancel}\n2|backordered|1|{cancel}");
+can('portal', q{SELECT line_no, state, place FROM order_tracking('bob 2')}, '1|cancelled|');
+can('portal', q{SELECT count(*) FROM order_tracking('ada 1')}, '0');
+sql($node, q{SET search_path = shop; SELECT record_notice('bob 1', 2, revised_at => now() + interval '9 days'), record_notice('ada 1', 1, revised_at => now() + interval '9 days')});
+can('portal', q{SELECT may FROM order_tracking('bob 1') WHERE line_no = 2}, '{cancel,"accept the new date"}');
+can('portal', q{SELECT record_consent('bob 1', 2, channel => 'portal')}, '1');
+can('portal', q{SELECT may FROM order_tracking('bob 1') WHERE line_no = 2}, '{cancel}');
+can('portal', q{SELECT DISTINCT order_id FROM notice}, 'bob 1');
+can('portal', q{SELECT DISTINCT order_id FROM consent}, 'bob 1');
+like(sql_error($node, as('portal', q{SELECT record_consent('ada 1')}), user => 'portal'), qr/23503/, 'portal cannot answer for others');
 can('portal', q{RESET shop.customer; SELECT count(*) FROM order_line_status}, '0');
 like(sql_error($node, as('portal', q{SELECT cancel('ada 1')}), user => 'portal'), qr/23503/, 'portal cannot cancel what it does not see');
 cannot('portal',
+	q{SELECT record_notice('bob 1')},
+	q{CALL run_clocks()},
+	q{UPDATE order_line SET clock_started_at = 'infinity' WHERE order_id = 'bob 1'},
 	q{INSERT INTO order_line_status (order_id, line_no, item, quantity, customer) VALUES ('ada 9', 1, 'desk', 2, 'ada')},
 	q{INSERT INTO order_line (order_id, line_no, item, quantity, customer) VALUES ('ada 9', 1, 'desk', 2, 'ada')},
 	q{INSERT INTO order_line (order_id, line_no, item, quantity, customer, priority) VALUES ('bob 9', 1, 'desk', 2, 'bob', 1)},
