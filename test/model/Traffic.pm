@@ -139,7 +139,8 @@ sub attempt
 		# What the others did in between can make it impossible.
 		if ($state =~ /^(23B01|23B02|23514)$/ || $reply->{constraint} eq 'stock_move_line_on_hold'
 			|| ($state eq '23503' && $name =~ /^(cancel order|ship order|give)$/)    # no such order
-			|| ($state eq '55000' && $name eq 'save')
+			|| ($state eq '55000' && $name =~ /^(save|expect not)$/)
+			|| ($state eq '23503' && $name eq 'fulfil')    # deleted meanwhile
 			|| ($state eq '22023' && $name eq 'give'))
 		{
 			$me->{refused}{"$name $state"}++;
@@ -278,6 +279,15 @@ sub do_more
 		sub { ('firm', 0, "UPDATE order_line AS l SET firm = least(1, s.allocated) FROM order_line_status AS s WHERE s.order_id = l.order_id AND s.line_no = l.line_no AND l.order_id = '$order' AND l.line_no = 1;") },
 		sub { ('ship order', 0, "SELECT * FROM ship('$order');") },
 		sub { ('to vendor', 0, "INSERT INTO stock_move (kind, item, location, quantity) VALUES ('return_to_vendor', '$item', '$place', 1), ('customer_return', '$item', '$place', 1);") },
+		(sub { ('expect', 0, "INSERT INTO inbound (item, location, quantity, expected_at, supplier, reference)"
+			  . " SELECT i, '$place', $n * 5, now() + $n * interval '1 day', 'acme', '$new' FROM unnest(ARRAY['$item', '" . pick(@scarce) . "']) AS i;") }) x 2,
+		# An expected delivery that probably exists: its reference is an order's name, for want of a better one.
+		sub { ('slip', 0, "UPDATE inbound SET expected_at = expected_at + interval '$n days' WHERE inbound_id IN (SELECT inbound_id FROM inbound WHERE item = '$item' ORDER BY 1 LIMIT 3);") },
+		sub { ('expect less', 0, "UPDATE inbound SET cancelled = cancelled + 1 WHERE inbound_id = (SELECT min(inbound_id) FROM inbound WHERE item = '$item' AND cancelled + received < quantity);") },
+		sub { ('expect not', 0, "DELETE FROM inbound WHERE inbound_id = (SELECT max(inbound_id) FROM inbound WHERE item = '$item' AND received = 0);") },
+		(sub { ('fulfil', 0, "INSERT INTO stock_move (inbound_id, quantity) SELECT inbound_id, $n FROM inbound WHERE item = '$item' AND cancelled + received < quantity ORDER BY expected_at LIMIT 1;") }) x 3,
+		sub { ('refresh', 0, rand() < 0.7 ? "SELECT refresh_promises('$item');" : 'SELECT refresh_promises();') },
+		sub { ('clocks', 0, 'CALL run_clocks();') },
 		sub { ('by hand', 0, "UPDATE item SET auto_allocate = NOT auto_allocate WHERE item = '$item';", "SELECT pg_sleep(0.002);", "UPDATE item SET auto_allocate = true WHERE item = '$item';") },
 	);
 	return pick(@kinds)->();
