@@ -284,6 +284,9 @@ typedef struct Outlook
 	Interval	lead_time;
 	Interval	tolerance;
 	TimestampTz now;
+	bool		has_estimate;	/* the last: lines of one import have one time */
+	TimestampTz estimate_of;
+	TimestampTz estimate;
 } Outlook;
 
 /* what somebody who waits is told */
@@ -302,7 +305,7 @@ extern void ReadSlots(Reader *reader, text *item, text *location, Numeric *avail
 					  Numeric *backordered);
 extern bool OutlookRead(Reader *reader, text *item, text *location, Outlook *outlook);
 extern int	OutlookFind(const Outlook *outlook, int from, Numeric need);
-extern void OutlookPromise(const Outlook *outlook, int part, TimestampTz opened_at,
+extern void OutlookPromise(Outlook *outlook, int part, TimestampTz opened_at,
 						   Promise *promise);
 extern TimestampTz TimePlus(TimestampTz at, const Interval *span);
 

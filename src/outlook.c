@@ -259,7 +259,7 @@ TimePlus(TimestampTz at, const Interval *span)
 
 /* The promise to somebody who waits since "opened_at" and is covered by this part. */
 void
-OutlookPromise(const Outlook *outlook, int part, TimestampTz opened_at, Promise *promise)
+OutlookPromise(Outlook *outlook, int part, TimestampTz opened_at, Promise *promise)
 {
 	TimestampTz last = outlook->count > 0 ? outlook->parts[outlook->count - 1].at : DT_NOBEGIN;
 
@@ -272,7 +272,13 @@ OutlookPromise(const Outlook *outlook, int part, TimestampTz opened_at, Promise 
 	else if (outlook->has_lead_time)
 	{
 		promise->basis = "lead time";
-		promise->at = TimePlus(opened_at, &outlook->lead_time);
+		if (!outlook->has_estimate || outlook->estimate_of != opened_at)
+		{
+			outlook->has_estimate = true;
+			outlook->estimate_of = opened_at;
+			outlook->estimate = TimePlus(opened_at, &outlook->lead_time);
+		}
+		promise->at = outlook->estimate;
 		if (promise->at < outlook->now)
 			promise->at = TimePlus(outlook->now, &outlook->lead_time);
 		promise->at = Max(promise->at, last);

@@ -18,6 +18,9 @@ promise_ledger() {
 promise_ledger promise_extension "$waiting" "$rows"
 promise_ledger promise_plain "$waiting" 0
 promise_ledger promise_few "$few" "$rows"
+# as many lines wait there, for something else: indexes are as large
+sql -c "INSERT INTO promise_few.order_line (order_id, line_no, item, quantity)
+	SELECT 'o' || n / 3, n % 3, 2, 1 + n % 5 FROM generate_series(1, $waiting) AS n"
 settle
 
 # what the schedule is made of, read in the same order
