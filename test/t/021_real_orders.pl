@@ -368,8 +368,10 @@ sub compare_views
 		my $says = join ', ', ($key || "''") . '::text', @says;
 		my $is = join ', ', 'key::text', @is;
 		my $facts = "SELECT $is FROM (" . join(' UNION ALL ', @parts) . ') AS part GROUP BY key';
-		my @wrong = run_sql("SELECT 'says', * FROM (SELECT $says FROM $name EXCEPT ALL $facts) AS a "
-			  . "UNION ALL SELECT 'is', * FROM ($facts EXCEPT ALL SELECT $says FROM $name) AS a LIMIT 20;");
+		# a month in which nothing but a promise fell due is for 023_promises.pl
+		my $told = "$name WHERE (lines, opened_units, backorders_filled, fill_units) <> (0, 0, 0, 0)";
+		my @wrong = run_sql("SELECT 'says', * FROM (SELECT $says FROM $told EXCEPT ALL $facts) AS a "
+			  . "UNION ALL SELECT 'is', * FROM ($facts EXCEPT ALL SELECT $says FROM $told) AS a LIMIT 20;");
 		my ($rows) = run_sql("SELECT count(*) FROM $name;");
 		is(join("\n", @wrong), '', "$ledger: $name is right in $rows rows");
 	}
