@@ -205,14 +205,15 @@ static const LedgerQuery lock_due = {
 	1, {TIMESTAMPTZOID}
 };
 
+/* IS TRUE makes a hash table of the lines: joined, they would be compared one by one */
 static const LedgerQuery cancel_due = {
 	"UPDATE @.order_line AS l SET"
 	" cancelled = (l.quantity OPERATOR(pg_catalog.-) l.shipped) OPERATOR(pg_catalog.-) l.firm,"
 	" cancel_reason = pg_catalog.concat(d.cause, ' (' OPERATOR(pg_catalog.||) d.policy OPERATOR(pg_catalog.||) ')')"
-	" FROM ROWS FROM (pg_catalog.unnest($2), pg_catalog.unnest($3)) AS k (order_id, line_no)"
-	" JOIN @.auto_cancel_due($1) AS d ON d.order_id OPERATOR(pg_catalog.=) k.order_id"
-	" AND d.line_no OPERATOR(pg_catalog.=) k.line_no"
-	" WHERE l.order_id OPERATOR(pg_catalog.=) k.order_id AND l.line_no OPERATOR(pg_catalog.=) k.line_no"
+	" FROM @.auto_cancel_due($1) AS d"
+	" WHERE l.order_id OPERATOR(pg_catalog.=) d.order_id AND l.line_no OPERATOR(pg_catalog.=) d.line_no"
+	" AND ((d.order_id, d.line_no) OPERATOR(pg_catalog.=) ANY (SELECT k.order_id, k.line_no"
+	" FROM ROWS FROM (pg_catalog.unnest($2), pg_catalog.unnest($3)) AS k (order_id, line_no))) IS TRUE"
 	" AND ((l.cancelled OPERATOR(pg_catalog.+) l.shipped) OPERATOR(pg_catalog.+) l.firm) OPERATOR(pg_catalog.<) l.quantity",
 	3, {TIMESTAMPTZOID, TEXTARRAYOID, INT8ARRAYOID}
 };

@@ -26,6 +26,8 @@ SELECT count(*) FROM cancel('1', 4, reason => 'enough');
 SELECT * FROM track('1');
 SELECT line_no, last_shipped_at IS NOT NULL AS left FROM order_tracking('1') WHERE line_no = 2;
 SELECT line_no, c ->> 'what' AS what, c ->> 'quantity' AS quantity, c ->> 'date' AS date, c ->> 'former_date' AS former, c ->> 'reason' AS reason FROM order_tracking('1'), jsonb_array_elements(changes) AS c;
+-- the promised date lies behind the date that was stated: the customer must be asked
+SELECT order_id, line_no, notice, consent, expected_at, send_by FROM notices_due('2026-02-01');
 -- a notice waits for an answer
 SELECT record_notice('1', 1, revised_at => '2130-01-01');
 SELECT no, may FROM track('1');

@@ -7,7 +7,7 @@ CREATE OR REPLACE FUNCTION order_tracking(order_id text) RETURNS TABLE (
 	last_shipped_at timestamptz, cancelled numeric, place bigint, expected_at timestamptz, expected_basis text,
 	promised_at timestamptz, first_promised_at timestamptz, due_at timestamptz, may text[], changes jsonb
 )
-LANGUAGE sql STABLE ROWS 10 SET TimeZone = 'UTC'
+LANGUAGE sql STABLE ROWS 10 SET TimeZone = 'UTC' SET jit = off
 BEGIN ATOMIC
 	SELECT s.line_no, s.item, s.quantity, s.state, s.allocated, s.backordered, s.shipped,
 		j.last_shipped_at, s.cancelled, e.place,
