@@ -43,16 +43,6 @@
 #endif
 
 #if PG_VERSION_NUM >= 190000
-#define TupleUpdate(rel, tid, slot, snapshot, wait, failure, mode, which) \
-	table_tuple_update(rel, tid, slot, GetCurrentCommandId(true), 0, snapshot, InvalidSnapshot, \
-					   wait, failure, mode, which)
-#else
-#define TupleUpdate(rel, tid, slot, snapshot, wait, failure, mode, which) \
-	table_tuple_update(rel, tid, slot, GetCurrentCommandId(true), snapshot, InvalidSnapshot, \
-					   wait, failure, mode, which)
-#endif
-
-#if PG_VERSION_NUM >= 190000
 #define UpdateIndexes(result, estate, slot, which) \
 	ExecInsertIndexTuples(result, estate, \
 						  EIIT_IS_UPDATE | ((which) == TU_Summarizing ? EIIT_ONLY_SUMMARIZING : 0), \

@@ -207,28 +207,20 @@ SlotExecuteUpdate(Stock *stock)
 	ResetPerTupleExprContext(stock->estate);
 }
 
-/*
- * The same without the executor.  One that we have not locked may be held or have
- * been changed by somebody else: then false.  (To wait for our own lock is to go on.)
- */
-static bool
-SlotUpdate(Stock *stock, bool locked)
+/* The same without the executor. */
+static void
+SlotUpdate(Stock *stock)
 {
 	Relation	rel = stock->table.rel;
-	ItemPointerData tid = stock->table.slot->tts_tid;
-	TM_FailureData failure;
-	LockTupleMode mode;
 	IndexesToUpdate which;
 
 	CheckCmdReplicaIdentity(rel, CMD_UPDATE);
-	if (TupleUpdate(rel, &tid, stock->next, stock->table.snapshot, locked, &failure, &mode, &which) != TM_Ok)
-		return false;
+	simple_table_tuple_update(rel, &stock->table.slot->tts_tid, stock->next, stock->table.snapshot, &which);
 	if (NoIndexToUpdate(which))
-		return true;
+		return;
 	StockExecutor(stock);
 	list_free(UpdateIndexes(stock->result, stock->estate, stock->next, which));
 	ResetPerTupleExprContext(stock->estate);
-	return true;
 }
 
 /* Makes the next version of the slot, with these units more (or fewer) in it. */
@@ -260,8 +252,8 @@ SlotAdd(Stock *stock, const Balance *change)
 	SlotChange(stock, change);
 	if (NeedsExecutor(stock->table.rel))
 		SlotExecuteUpdate(stock);
-	else if (!SlotUpdate(stock, true))
-		elog(ERROR, "a slot is not held any more");
+	else
+		SlotUpdate(stock);
 }
 
 void
@@ -316,29 +308,13 @@ SlotTryUnseen(Stock *stock, const StockKey *key, int number)
 	return state;
 }
 
-/*
- * Changes a slot if nobody holds it and at least "quantity" is in it (NULL:
- * whatever is).  It need not be locked first: an update that does not wait says
- * the same.
- */
+/* Changes a slot if nobody holds it and at least "quantity" is in it (NULL: whatever is). */
 SlotState
 SlotTryAdd(Stock *stock, const StockKey *key, int number, Numeric quantity, const Balance *change)
 {
-	Datum		keys[3] = {PointerGetDatum(key->item), PointerGetDatum(key->location), Int32GetDatum(number)};
-	SlotState	state;
+	SlotState	state = SlotTry(stock, key, number, quantity);
 
-	if (NeedsExecutor(stock->table.rel))
-	{
-		state = SlotTry(stock, key, number, quantity);
-		if (state == SLOT_LOCKED)
-			SlotAdd(stock, change);
-		return state;
-	}
-	if (!KeyedTableGet(&stock->table, keys, 3))
-		return SLOT_MISSING;
-	if ((quantity != NULL && NumericCompare(DatumGetNumeric(SlotValue(stock, SLOT_AVAILABLE)), quantity) < 0) ||
-		!SeenByTransaction(stock))
-		return SLOT_UNFIT;
-	SlotChange(stock, change);
-	return SlotUpdate(stock, false) ? SLOT_LOCKED : SLOT_UNFIT;
+	if (state == SLOT_LOCKED)
+		SlotAdd(stock, change);
+	return state;
 }

@@ -130,8 +130,8 @@ SKIP:
 	is($records->("INSERT INTO plain (order_id, line_no, item, quantity) VALUES ('log', 1, 'A', 1)"),
 		'2 Btree INSERT_LEAF, 1 Heap INSERT, 1 Transaction COMMIT', 'log of a plain INSERT into such a table');
 	is($records->(sprintf $small_order, 2),
-		'2 Btree INSERT_LEAF, 1 Heap HOT_UPDATE, 1 Heap INSERT, 1 Transaction COMMIT',
-		'log of an order in stock: the update of the slot is added');
+		'2 Btree INSERT_LEAF, 1 Heap HOT_UPDATE, 1 Heap INSERT, 1 Heap LOCK, 1 Transaction COMMIT',
+		'log of an order in stock: the lock and the update of the slot are added');
 }
 
 no_disagreement($node, 'shop', 'check_ledger finds nothing');
