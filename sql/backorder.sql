@@ -85,6 +85,9 @@ COMMENT ON FUNCTION backorder.inbound_complete() IS 'Trigger function: keeps wha
 CREATE FUNCTION backorder.inbound_change() RETURNS trigger
 	LANGUAGE c AS 'MODULE_PATHNAME', 'backorder_inbound_change';
 COMMENT ON FUNCTION backorder.inbound_change() IS 'Trigger function: moves the promises that rest on inbound supply.';
+CREATE FUNCTION backorder.item_by_hand() RETURNS trigger
+	LANGUAGE c AS 'MODULE_PATHNAME', 'backorder_item_by_hand';
+COMMENT ON FUNCTION backorder.item_by_hand() IS 'Trigger function: orders look up how their item is allocated from now on.';
 CREATE FUNCTION backorder.item_update() RETURNS trigger
 	LANGUAGE c AS 'MODULE_PATHNAME', 'backorder_item_update';
 COMMENT ON FUNCTION backorder.item_update() IS 'Trigger function: serves the queue when allocation is automatic again; items are not renamed.';
@@ -103,9 +106,6 @@ COMMENT ON FUNCTION backorder.priority_rule_check() IS 'Trigger function: the co
 CREATE FUNCTION backorder.ledger_update() RETURNS trigger
 	LANGUAGE c AS 'MODULE_PATHNAME', 'backorder_ledger_update';
 COMMENT ON FUNCTION backorder.ledger_update() IS 'Trigger function: applies changed settings of a ledger.';
-CREATE FUNCTION backorder.journal_horizon() RETURNS trigger
-	LANGUAGE c AS 'MODULE_PATHNAME', 'backorder_journal_horizon';
-COMMENT ON FUNCTION backorder.journal_horizon() IS 'Trigger function: notes in a journal row from which transaction on numbers are above its own.';
 CREATE FUNCTION backorder.refuse_write() RETURNS trigger
 	LANGUAGE c AS 'MODULE_PATHNAME', 'backorder_refuse_write';
 COMMENT ON FUNCTION backorder.refuse_write() IS 'Trigger function: refuses to write what only the engine writes, and to change history.';
@@ -127,6 +127,7 @@ CREATE VIEW backorder.required_trigger (table_name, trigger_name, event, options
 	('inbound', 'backorder_update', 'AFTER UPDATE', 'REFERENCING OLD TABLE AS before NEW TABLE AS after FOR EACH STATEMENT', 'inbound_change', 'Moves the promises that rest on it.'),
 	('inbound', 'backorder_delete', 'AFTER DELETE', 'REFERENCING OLD TABLE AS deleted FOR EACH STATEMENT', 'inbound_change', 'Moves the promises that rest on it; supply that was received stays.'),
 	('inbound', 'backorder_truncate', 'BEFORE TRUNCATE', 'FOR EACH STATEMENT', 'refuse_write', 'Orders, stock and history are emptied together, by backorder.empty_ledger().'),
+	('item', 'backorder_by_hand', 'AFTER INSERT OR UPDATE', 'FOR EACH ROW WHEN (NOT NEW.auto_allocate)', 'item_by_hand', 'Tells all sessions that there are items allocated by hand.'),
 	('item', 'backorder_update', 'AFTER UPDATE', 'REFERENCING OLD TABLE AS before NEW TABLE AS after FOR EACH STATEMENT', 'item_update', 'Serves the queue when allocation is automatic again; items are not renamed.'),
 	('item', 'backorder_delete', 'AFTER DELETE', 'REFERENCING OLD TABLE AS deleted FOR EACH STATEMENT', 'item_delete', 'Items that orders or moves refer to stay.'),
 	('item', 'backorder_truncate', 'BEFORE TRUNCATE', 'FOR EACH STATEMENT', 'refuse_write', 'Orders, stock and history are emptied together, by backorder.empty_ledger().'),
@@ -144,7 +145,6 @@ CREATE VIEW backorder.required_trigger (table_name, trigger_name, event, options
 	('ledger', 'backorder_refuse', 'BEFORE INSERT OR DELETE OR TRUNCATE', 'FOR EACH STATEMENT', 'refuse_write', 'A ledger has one row of settings.'),
 	('stock_slot', 'backorder_refuse', 'BEFORE INSERT OR UPDATE OR DELETE OR TRUNCATE', 'FOR EACH STATEMENT', 'refuse_write', 'Written by the engine alone.'),
 	('backorder', 'backorder_refuse', 'BEFORE INSERT OR UPDATE OR DELETE OR TRUNCATE', 'FOR EACH STATEMENT', 'refuse_write', 'Written by the engine alone.'),
-	('journal', 'backorder_horizon', 'BEFORE INSERT', 'FOR EACH ROW', 'journal_horizon', 'Lets readers of the journal skip nothing.'),
 	('journal', 'backorder_refuse', 'BEFORE INSERT OR UPDATE OR DELETE OR TRUNCATE', 'FOR EACH STATEMENT', 'refuse_write', 'Written by the engine alone.');
 COMMENT ON VIEW backorder.required_trigger IS 'The triggers of a ledger: on which table, when, and which function of the extension they call.';
 COMMENT ON COLUMN backorder.required_trigger.table_name IS 'Table or view of a ledger.';
@@ -193,7 +193,7 @@ CREATE FUNCTION backorder.run_clocks(relation regclass, as_of timestamptz) RETUR
 COMMENT ON FUNCTION backorder.run_clocks(regclass, timestamptz) IS
 	'Cancels what must be cancelled as the caller, and escalates what has waited too long. Needs UPDATE on order_line.';
 CREATE FUNCTION backorder.next_transaction_id() RETURNS xid8
-	LANGUAGE c STABLE PARALLEL RESTRICTED
+	LANGUAGE c
 	AS 'MODULE_PATHNAME', 'backorder_next_transaction_id';
 COMMENT ON FUNCTION backorder.next_transaction_id() IS 'The number that the next transaction of this server gets, as far as it knows; also on a standby.';
 CREATE FUNCTION backorder.check_transfer(from_location text, to_location text, quantity numeric) RETURNS void

@@ -39,6 +39,7 @@ extern Numeric NumericSubtract(Numeric a, Numeric b);
 extern Numeric NumericNegate(Numeric a);
 extern Numeric NumericDivideWhole(Numeric a, int parts);
 extern int	NumericCompare(Numeric a, Numeric b);
+extern Numeric NumericOfDatum(Datum value);
 extern int	NumericSign(Numeric a);
 extern Numeric NumericLeast(Numeric a, Numeric b);
 extern bool QuantityFits(Numeric a);
@@ -230,6 +231,7 @@ typedef struct Policy
 	bool		auto_allocate;
 } Policy;
 
+extern bool PolicyAllocates(Engine *engine, text *item);
 extern bool PolicyOfItem(Engine *engine, text *item, Policy *policy);
 extern void PolicyOfKey(Engine *engine, const StockKey *key, const char *table, Policy *policy);
 extern void PolicyRelease(Engine *engine);
@@ -247,6 +249,9 @@ extern struct IndexScanDescData *KeyedTableScan(KeyedTable *table, const Datum *
 												StrategyNumber last);
 extern bool RunsUserCode(Relation rel, const struct ResultRelInfo *result);
 extern bool KeyedTableGet(KeyedTable *table, const Datum *keys, int nkeys);
+extern bool SeenByTransaction(const KeyedTable *table);
+extern void RefuseConcurrentUpdate(void);
+extern void RequireSeen(const KeyedTable *table);
 
 /* outlook.c: what is to come for an item at a location */
 typedef enum ReaderTableName
@@ -348,6 +353,7 @@ extern Numeric SlotNumeric(Stock *stock, int column);
 extern int32 SlotNumber(Stock *stock);
 extern bool SlotTryLock(Stock *stock);
 extern void SlotWaitLock(Stock *stock);
+extern bool SlotFind(Stock *stock, const StockKey *key, int number);
 extern SlotState SlotTry(Stock *stock, const StockKey *key, int number, Numeric quantity);
 extern SlotState SlotTryUnseen(Stock *stock, const StockKey *key, int number);
 extern SlotState SlotTryAdd(Stock *stock, const StockKey *key, int number, Numeric quantity,
@@ -355,8 +361,15 @@ extern SlotState SlotTryAdd(Stock *stock, const StockKey *key, int number, Numer
 extern void SlotAdd(Stock *stock, const Balance *change);
 extern void SlotInsert(Stock *stock, const StockKey *key, int number, const Balance *content);
 
+/* recall.c: where slots were */
+extern bool RecallSlot(Stock *stock, const StockKey *key, int number);
+extern int	RecallNumber(const Stock *stock, const StockKey *key);
+extern void RememberSlot(Stock *stock, const StockKey *key, int number);
+extern void RememberWrite(Stock *stock, const StockKey *key, int number);
+
 /* stock.c: the slots together */
-extern bool StockHas(Engine *engine, const StockKey *key, Numeric quantity);
+extern bool StockSuffices(Engine *engine, const StockKey *key, Numeric quantity);
+extern bool StockIsLeft(Engine *engine, const StockKey *key);
 extern bool StockTakeOne(Engine *engine, const StockKey *key, Numeric quantity);
 extern Numeric StockTakeUpTo(Engine *engine, const StockKey *key, Numeric quantity);
 extern Numeric StockRemoveUpTo(Engine *engine, const StockKey *key, Numeric quantity);

@@ -13,6 +13,7 @@
 #include "access/stratnum.h"
 #include "access/table.h"
 #include "access/tableam.h"
+#include "access/xact.h"
 #include "catalog/pg_am.h"
 #include "catalog/pg_class.h"
 #include "catalog/pg_collation.h"
@@ -186,6 +187,37 @@ KeyedTableGet(KeyedTable *table, const Datum *keys, int nkeys)
 
 	index_endscan(scan);
 	return found;
+}
+
+/*
+ * Is the row in table->slot one that the transaction's own snapshot sees?  Under
+ * REPEATABLE READ and SERIALIZABLE no other version may be written.
+ */
+bool
+SeenByTransaction(const KeyedTable *table)
+{
+	return !IsolationUsesXactSnapshot() ||
+		table_tuple_satisfies_snapshot(table->rel, table->slot, GetTransactionSnapshot());
+}
+
+void
+RefuseConcurrentUpdate(void)
+{
+	ereport(ERROR,
+			(errcode(ERRCODE_T_R_SERIALIZATION_FAILURE),
+			 errmsg("could not serialize access due to concurrent update")));
+}
+
+/*
+ * Under SERIALIZABLE nothing is decided by a version that the transaction's
+ * snapshot does not see: PostgreSQL, which expects no such reads, cannot tell
+ * that its writer then comes first.
+ */
+void
+RequireSeen(const KeyedTable *table)
+{
+	if (IsolationIsSerializable() && !SeenByTransaction(table))
+		RefuseConcurrentUpdate();
 }
 
 /* Has a user attached anything to the table that runs when a row is written? */

@@ -60,7 +60,7 @@ SlotNumericOrNull(TupleTableSlot *slot, AttrNumber attnum)
 	bool		isnull;
 	Datum		value = slot_getattr(slot, attnum, &isnull);
 
-	return isnull ? NULL : DatumGetNumeric(value);
+	return isnull ? NULL : NumericOfDatum(value);
 }
 
 static text *
@@ -156,9 +156,14 @@ OnShortKnown(const text *value)
 static void
 CheckQuantities(const Ledger *ledger, const Line *line)
 {
+	bool		untouched = line->cancelled == NumericZero() && line->shipped == NumericZero() &&
+		line->firm == NumericZero();
+
 	if (!IsFinite(line->quantity) || NumericSign(line->quantity) <= 0 || !QuantityFits(line->quantity))
 		RefuseValue(ledger, line, "quantity must be a number above zero and below 1e30",
 					"order_line_quantity_positive");
+	if (untouched)
+		return;
 	if (NumericSign(line->firm) < 0)
 		RefuseValue(ledger, line, "firm must not be below zero", "order_line_firm_not_negative");
 	if (NumericSign(line->cancelled) < 0)

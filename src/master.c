@@ -4,6 +4,8 @@
  */
 #include "backorder.h"
 
+#include "utils/inval.h"
+
 /* A key, which in a ledger's table is never NULL. */
 static text *
 SlotKey(TupleTableSlot *slot, AttrNumber attnum)
@@ -210,6 +212,22 @@ DeleteLocations(Engine *engine, void *argument)
 {
 	GateLockAll(&engine->ledger);
 	ForEachKey(engine, argument, "location", CheckLocation);
+}
+
+/*
+ * item_by_hand: AFTER INSERT or UPDATE, for each row, when it is not allocated
+ * automatically.  Sessions forget that there is no such item: see policy.c.
+ */
+PG_FUNCTION_INFO_V1(backorder_item_by_hand);
+Datum
+backorder_item_by_hand(PG_FUNCTION_ARGS)
+{
+	Ledger		ledger;
+	TriggerData *trigger = TriggerCall(fcinfo, TRIGGER_EVENT_AFTER, TRIGGER_EVENT_ROW, TRIGGER_EVENT_OPMASK,
+									   "item", &ledger);
+
+	CacheInvalidateRelcache(trigger->tg_relation);
+	PG_RETURN_POINTER(NULL);
 }
 
 /* item_update: AFTER UPDATE, for each statement.  Error 55000 for a change of the key. */

@@ -61,10 +61,29 @@ NumericCompare(Numeric a, Numeric b)
 	return DatumGetInt32(DirectFunctionCall2(numeric_cmp, NumericGetDatum(a), NumericGetDatum(b)));
 }
 
+/* The value of a column; a plain zero, which most columns of a line are, costs no copy. */
+Numeric
+NumericOfDatum(Datum value)
+{
+	Numeric		zero = NumericZero();
+	struct varlena *packed = (struct varlena *) DatumGetPointer(value);
+
+	if (!VARATT_IS_EXTENDED(packed) || VARATT_IS_SHORT(packed))
+	{
+		Size		length = VARSIZE_ANY_EXHDR(packed);
+
+		if (length == VARSIZE_ANY_EXHDR(zero) && memcmp(VARDATA_ANY(packed), VARDATA_ANY(zero), length) == 0)
+			return zero;
+	}
+	return DatumGetNumeric(value);
+}
+
 /* -1, 0 or 1 */
 int
 NumericSign(Numeric a)
 {
+	if (a == NumericZero())
+		return 0;
 	return NumericCompare(a, NumericZero());
 }
 
@@ -79,16 +98,18 @@ bool
 QuantityFits(Numeric a)
 {
 	static Numeric limit = NULL;
+	static Numeric lower_limit = NULL;
 
-	if (limit == NULL)
+	if (lower_limit == NULL)
 	{
 		MemoryContext old = MemoryContextSwitchTo(TopMemoryContext);
 
 		limit = DatumGetNumeric(DirectFunctionCall3(numeric_in, CStringGetDatum("1e30"),
 													ObjectIdGetDatum(InvalidOid), Int32GetDatum(-1)));
+		lower_limit = NumericNegate(limit);
 		MemoryContextSwitchTo(old);
 	}
-	return NumericCompare(a, limit) < 0 && NumericCompare(a, NumericNegate(limit)) > 0;
+	return NumericCompare(a, limit) < 0 && NumericCompare(a, lower_limit) > 0;
 }
 
 /* for messages */

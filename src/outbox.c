@@ -6,16 +6,14 @@
  *	  Rows are read in the order of journal_id, but transactions commit in
  *	  another order than they draw numbers.  So each row keeps a horizon: the
  *	  number of the next transaction of the server, read after the row had its
- *	  journal_id.  Whoever writes to the journal has a transaction number before it
+ *	  journal_id (defaults are taken in the order of the columns).  Whoever writes to the journal has a transaction number before it
  *	  draws a journal_id, hence every transaction that can have drawn a lower one
  *	  is below the horizon.  Once all of those have ended, nothing can appear
  *	  below the row any more: journal_since() reads up to there.
  */
 #include "backorder.h"
 
-#include "access/htup_details.h"
 #include "access/transam.h"
-#include "catalog/pg_type.h"
 #include "commands/async.h"
 #include "utils/json.h"
 #include "utils/xid8.h"
@@ -137,26 +135,6 @@ NotifyFlush(Engine *engine)
 			Send(&engine->ledger, &all->news[first], i - first, true);
 			first = i;
 		}
-}
-
-/* journal_horizon: BEFORE INSERT, for each row. */
-PG_FUNCTION_INFO_V1(backorder_journal_horizon);
-Datum
-backorder_journal_horizon(PG_FUNCTION_ARGS)
-{
-	static ColumnShape shape = {"horizon", XID8OID, 0};
-	Ledger		ledger;
-	TriggerData *trigger = TriggerCall(fcinfo, TRIGGER_EVENT_BEFORE, TRIGGER_EVENT_ROW,
-									   TRIGGER_EVENT_INSERT, "journal", &ledger);
-	AttrNumber	attnum;
-	int			column;
-	Datum		horizon = FullTransactionIdGetDatum(ReadNextFullTransactionId());
-	bool		isnull = false;
-
-	FindColumns(trigger->tg_relation, &shape, 1, &attnum);
-	column = attnum;
-	return PointerGetDatum(heap_modify_tuple_by_cols(trigger->tg_trigtuple, RelationGetDescr(trigger->tg_relation),
-													 1, &column, &horizon, &isnull));
 }
 
 /* next_transaction_id(): the number of the next transaction. */

@@ -30,8 +30,7 @@ static bool
 TakesFreely(Engine *engine, Demand *demand)
 {
 	return NumericSign(demand->quantity) > 0 &&
-		PolicyOfItem(engine, demand->key.item, &demand->policy) &&
-		demand->policy.auto_allocate;
+		PolicyAllocates(engine, demand->key.item);
 }
 
 bool
@@ -39,7 +38,7 @@ DemandSeemsGateless(Engine *engine, void *group)
 {
 	Demand	   *demand = group;
 
-	return TakesFreely(engine, demand) && StockHas(engine, &demand->key, demand->quantity);
+	return TakesFreely(engine, demand) && StockSuffices(engine, &demand->key, demand->quantity);
 }
 
 /* The fast path of an order in stock: one slot is written, nothing else. */
@@ -64,7 +63,7 @@ DemandGateMode(Engine *engine, void *group)
 		return ShareLock;
 	if (!demand->policy.auto_allocate || demand->policy.backorder_limit != NULL)
 		return ExclusiveLock;
-	return StockHas(engine, &demand->key, NULL) ? ExclusiveLock : ShareLock;
+	return StockIsLeft(engine, &demand->key) ? ExclusiveLock : ShareLock;
 }
 
 void

@@ -9,6 +9,11 @@
  */
 #include "backorder.h"
 
+#include "access/genam.h"
+#include "access/stratnum.h"
+#include "access/xact.h"
+#include "utils/inval.h"
+#include "utils/lsyscache.h"
 #include "utils/snapmgr.h"
 
 static ColumnShape policy_shape[] = {
@@ -69,9 +74,71 @@ PolicyOfItem(Engine *engine, text *item, Policy *policy)
 {
 	if (!KeyExists(engine, &engine->items, &engine->items_open, "item", item))
 		return false;
+	RequireSeen(&engine->items);
 	PolicyRead(&engine->items, policy);
 	ExecClearTuple(engine->items.slot);
 	return true;
+}
+
+/* Is there any such item, as of now?  Without the index that knows, there may be. */
+static bool
+AnyItemByHand(Engine *engine, uint64 *epoch)
+{
+	ColumnShape shape = {"item", TEXTOID, 0};
+	KeyedTable	items;
+	IndexScanDesc scan;
+	bool		found;
+
+	*epoch = CatalogEpoch();
+	if (!OidIsValid(get_relname_relid("item_by_hand", engine->ledger.schema)))
+		return true;
+	KeyedTableOpenIndex(&items, &engine->ledger, "item", "item_by_hand", &shape, 1, AccessShareLock,
+						GetLatestSnapshot());
+	*epoch = CatalogEpoch();
+	KeyedTableRefresh(&items);
+	scan = KeyedTableScan(&items, NULL, 0, BTEqualStrategyNumber);
+	found = index_getnext_slot(scan, ForwardScanDirection, items.slot);
+	index_endscan(scan);
+	KeyedTableClose(&items);
+	return found;
+}
+
+/*
+ * Are all items of the ledger allocated automatically?  It is remembered until
+ * somebody says otherwise, so that an order in stock need not read its item: the
+ * trigger item_by_hand tells every session at commit.  Under SERIALIZABLE what
+ * an order depends on must be read.
+ */
+static bool
+AllAutomatic(Engine *engine)
+{
+	static struct
+	{
+		Oid			schema;
+		uint64		epoch;
+		bool		automatic;
+	}			known[8];
+	int			place = engine->ledger.schema % lengthof(known);
+
+	if (IsolationIsSerializable())
+		return false;
+	AcceptInvalidationMessages();
+	if (known[place].schema != engine->ledger.schema || known[place].epoch != CatalogEpoch())
+	{
+		known[place].schema = InvalidOid;
+		known[place].automatic = !AnyItemByHand(engine, &known[place].epoch);
+		known[place].schema = engine->ledger.schema;
+	}
+	return known[place].automatic;
+}
+
+/* May an order take what it finds, as far as its item says?  It need not exist. */
+bool
+PolicyAllocates(Engine *engine, text *item)
+{
+	Policy		policy;
+
+	return AllAutomatic(engine) || (PolicyOfItem(engine, item, &policy) && policy.auto_allocate);
 }
 
 static bool

@@ -125,25 +125,6 @@ SlotNumber(Stock *stock)
 	return DatumGetInt32(SlotValue(stock, SLOT_NUMBER));
 }
 
-/*
- * Under REPEATABLE READ and SERIALIZABLE a version that the transaction's own
- * snapshot does not see must not be written.
- */
-static bool
-SeenByTransaction(Stock *stock)
-{
-	return !IsolationUsesXactSnapshot() ||
-		table_tuple_satisfies_snapshot(stock->table.rel, stock->table.slot, GetTransactionSnapshot());
-}
-
-static void
-RefuseConcurrentUpdate(void)
-{
-	ereport(ERROR,
-			(errcode(ERRCODE_T_R_SERIALIZATION_FAILURE),
-			 errmsg("could not serialize access due to concurrent update")));
-}
-
 /* Locks the version in table.slot if nobody holds it, it is the newest, and we may write it. */
 bool
 SlotTryLock(Stock *stock)
@@ -152,7 +133,7 @@ SlotTryLock(Stock *stock)
 	TM_FailureData failure;
 
 	/* asked first: a lock that we do not use would make others wait */
-	return SeenByTransaction(stock) &&
+	return SeenByTransaction(&stock->table) &&
 		table_tuple_lock(stock->table.rel, &tid, stock->table.snapshot, stock->table.slot,
 						 GetCurrentCommandId(false), LockTupleNoKeyExclusive, LockWaitSkip, 0,
 						 &failure) == TM_Ok;
@@ -168,7 +149,7 @@ SlotWaitLock(Stock *stock)
 	if (table_tuple_lock(stock->table.rel, &tid, stock->table.snapshot, stock->table.slot,
 						 GetCurrentCommandId(false), LockTupleNoKeyExclusive, LockWaitBlock,
 						 TUPLE_LOCK_FLAG_FIND_LAST_VERSION, &failure) != TM_Ok ||
-		!SeenByTransaction(stock))
+		!SeenByTransaction(&stock->table))
 		RefuseConcurrentUpdate();
 }
 
@@ -282,13 +263,25 @@ SlotInsert(Stock *stock, const StockKey *key, int number, const Balance *content
 	ResetPerTupleExprContext(stock->estate);
 }
 
+/* Reads a slot by its number. */
+bool
+SlotFind(Stock *stock, const StockKey *key, int number)
+{
+	Datum		keys[3] = {PointerGetDatum(key->item), PointerGetDatum(key->location), Int32GetDatum(number)};
+
+	if (RecallSlot(stock, key, number))
+		return true;
+	if (!KeyedTableGet(&stock->table, keys, 3))
+		return false;
+	RememberSlot(stock, key, number);
+	return true;
+}
+
 /* Locks a slot by its number, without waiting, if at least "quantity" is in it (NULL: whatever is). */
 SlotState
 SlotTry(Stock *stock, const StockKey *key, int number, Numeric quantity)
 {
-	Datum		keys[3] = {PointerGetDatum(key->item), PointerGetDatum(key->location), Int32GetDatum(number)};
-
-	if (!KeyedTableGet(&stock->table, keys, 3))
+	if (!SlotFind(stock, key, number))
 		return SLOT_MISSING;
 	if (quantity != NULL && NumericCompare(SlotNumeric(stock, SLOT_AVAILABLE), quantity) < 0)
 		return SLOT_UNFIT;
@@ -315,6 +308,9 @@ SlotTryAdd(Stock *stock, const StockKey *key, int number, Numeric quantity, cons
 	SlotState	state = SlotTry(stock, key, number, quantity);
 
 	if (state == SLOT_LOCKED)
+	{
 		SlotAdd(stock, change);
+		RememberWrite(stock, key, number);
+	}
 	return state;
 }

@@ -33,7 +33,7 @@ int			max_slots = 16;
 static bool
 SlotAddToAny(Stock *stock, const StockKey *key, Numeric quantity, const Balance *change)
 {
-	int			start = MyProcPid % max_slots;
+	int			start = RecallNumber(stock, key);
 	SlotState	state;
 
 	while ((state = SlotTryAdd(stock, key, start, quantity, change)) == SLOT_MISSING && start > 0)
@@ -58,9 +58,31 @@ SlotScan(Stock *stock, const StockKey *key, int from)
 	return KeyedTableScan(&stock->table, keys, 3, BTGreaterEqualStrategyNumber);
 }
 
-/* Is there one slot with this much in it (NULL: with anything), by what is visible now? */
+/* Is there a slot with this much in it, by what is visible now? */
 bool
-StockHas(Engine *engine, const StockKey *key, Numeric quantity)
+StockSuffices(Engine *engine, const StockKey *key, Numeric quantity)
+{
+	Stock	   *stock = StockLook(engine);
+	IndexScanDesc scan;
+	bool		found = SlotFind(stock, key, RecallNumber(stock, key)) &&
+		NumericCompare(SlotNumeric(stock, SLOT_AVAILABLE), quantity) >= 0;
+
+	if (!found)
+	{
+		scan = SlotScan(stock, key, 0);
+		while (!found && index_getnext_slot(scan, ForwardScanDirection, stock->table.slot))
+			found = NumericCompare(SlotNumeric(stock, SLOT_AVAILABLE), quantity) >= 0;
+		if (found)
+			RememberSlot(stock, key, SlotNumber(stock));
+		index_endscan(scan);
+	}
+	ExecClearTuple(stock->table.slot);
+	return found;
+}
+
+/* Is there anything in any slot, by what is visible now? */
+bool
+StockIsLeft(Engine *engine, const StockKey *key)
 {
 	Stock	   *stock = StockLook(engine);
 	IndexScanDesc scan = SlotScan(stock, key, 0);
@@ -68,9 +90,8 @@ StockHas(Engine *engine, const StockKey *key, Numeric quantity)
 
 	while (!found && index_getnext_slot(scan, ForwardScanDirection, stock->table.slot))
 	{
-		Numeric		available = SlotNumeric(stock, SLOT_AVAILABLE);
-
-		found = quantity != NULL ? NumericCompare(available, quantity) >= 0 : NumericSign(available) > 0;
+		RequireSeen(&stock->table);
+		found = NumericSign(SlotNumeric(stock, SLOT_AVAILABLE)) > 0;
 	}
 	index_endscan(scan);
 	ExecClearTuple(stock->table.slot);
@@ -100,6 +121,7 @@ StockDrain(Engine *engine, const StockKey *key, Numeric quantity, bool allocate)
 		Numeric		part;
 		Balance		change = {NULL, NULL, NULL};
 
+		RequireSeen(&stock->table);
 		/* what others take meanwhile can only make it less */
 		if (NumericSign(SlotNumeric(stock, SLOT_AVAILABLE)) <= 0)
 			continue;
@@ -234,6 +256,7 @@ StockSum(Engine *engine, const StockKey *key, bool lock, Balance *balance)
 	{
 		if (lock && SlotNumber(stock) >= 0)
 			SlotWaitLock(stock);
+		RequireSeen(&stock->table);
 		balance->available = NumericAdd(balance->available, SlotNumeric(stock, SLOT_AVAILABLE));
 		balance->allocated = NumericAdd(balance->allocated, SlotNumeric(stock, SLOT_ALLOCATED));
 		balance->backordered = NumericAdd(balance->backordered, SlotNumeric(stock, SLOT_BACKORDERED));

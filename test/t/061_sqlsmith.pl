@@ -51,7 +51,7 @@ my $errors = () = $log =~ /state \w{5} ERROR:/g;
 # PostgreSQL's own functions and casts have internal errors, too; these need no ledger.
 my $not_ours = join '|', 'failed to find conversion function from unknown to', 'invalid INTERVAL typmod', 'unrecognized interval typmod';
 my %internal;
-$internal{$1}++ while $log =~ /state XX\w{3} (?:ERROR|FATAL|PANIC): +(?!$not_ours)(.*)/g;
+$internal{$1}++ while $log =~ /state XX\w{3} (?:ERROR|FATAL|PANIC): ++(?!$not_ours)(.*)/g;
 like($output, qr/queries: [1-9]/, 'SQLsmith wrote statements');
 is(join("\n", sort keys %internal), '', 'no internal error');
 unlike($log, qr/TRAP: |PANIC: |terminated by signal/, 'no crash');

@@ -21,4 +21,4 @@ COMMENT ON COLUMN journal.recorded_at IS 'When it was written, by the clock.';
 COMMENT ON COLUMN journal.actor IS 'Who did it, as the application says in the setting backorder.actor; NULL where it says nothing.';
 COMMENT ON COLUMN journal.session_user_name IS 'Database role that was logged in.';
 COMMENT ON COLUMN journal.transaction_id IS 'Transaction that wrote it: rows with the same number were decided together.';
-COMMENT ON COLUMN journal.horizon IS 'Transactions from this number on have drawn no number of the journal below this row''s. Kept by a trigger, for journal_since().';
+COMMENT ON COLUMN journal.horizon IS 'Transactions from this number on have drawn no number of the journal below this row''s. For journal_since().';

@@ -13,3 +13,4 @@ CREATE TABLE item (
 	escalation integer NOT NULL DEFAULT 0,
 	attributes jsonb NOT NULL DEFAULT '{}' CONSTRAINT item_attributes_object CHECK (jsonb_typeof(attributes) = 'object')
 );
+CREATE INDEX item_by_hand ON item (item) WHERE NOT auto_allocate;
