@@ -35,9 +35,9 @@ done
 settle
 
 mixed() {
-	# a minute in all; the row triggers, which stand in each other's way, tell as much in less
-	local seconds=$((seconds * 12))
-	[[ $1 != row_trigger ]] || seconds=$((seconds / 4))
+	# a minute of the extension in all; the others tell as much in less
+	local seconds=$((seconds * 3))
+	[[ $1 != extension ]] || seconds=$((seconds * 4))
 	start_sampling
 	transactions "mixed_$1" 16 -D "round=$2" -D n=0 -D "items=$items" order.pgb@90 ship.pgb@5 receive.pgb@3 cancel.pgb@2
 	note "$1 waiting" "$2" "$(stop_sampling)"
