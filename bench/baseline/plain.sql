@@ -17,7 +17,7 @@ CREATE TABLE baseline.stock (
 	available numeric NOT NULL DEFAULT 0 CHECK (available >= 0),
 	allocated numeric NOT NULL DEFAULT 0,
 	PRIMARY KEY (item, location)
-) WITH (fillfactor = 50, autovacuum_vacuum_scale_factor = 0.05, autovacuum_vacuum_cost_delay = 0);
+) WITH (fillfactor = 20, autovacuum_vacuum_scale_factor = 0.05, autovacuum_vacuum_cost_delay = 0);
 ALTER TABLE baseline.stock_move ALTER location SET DEFAULT 'main';
 /* nobody reads this outbox */
 ALTER TABLE baseline.journal ALTER horizon SET DEFAULT '0';

@@ -5,7 +5,7 @@
 # by line: whatever meets 40001 or 40P01 is tried again, as the documentation says.
 # In the end every sum must be right, and nobody may have jumped the queue.
 #
-# BACKORDER_CONCURRENCY_SECONDS=N is the length of the last part (36); the others
+# BACKORDER_CONCURRENCY_SECONDS=N is the length of the last part (24); the others
 # take a third of it each.
 use strict;
 use warnings;
@@ -21,7 +21,7 @@ use Traffic;
 
 use constant SESSIONS => 10;
 
-my $seconds = $ENV{BACKORDER_CONCURRENCY_SECONDS} // 36;
+my $seconds = $ENV{BACKORDER_CONCURRENCY_SECONDS} // 24;
 my $node = start_node('concurrency', 'deadlock_timeout = 100ms', 'fsync = off');
 my @connection = ('-U', 'merchant', '-d', $node->connstr('store'));
 my $first = Session->new(@connection);
