@@ -49,9 +49,9 @@ for step in "${steps[@]}"; do
 		)"
 		note "$lines,view kpi,ms" "$round" "$(milliseconds <<<"SELECT * FROM grow_extension.kpi;")"
 		note "$lines,fill_rate(),ms" "$round" "$(milliseconds <<<"SELECT grow_extension.fill_rate();")"
-		note "$lines,check_ledger,ms" "$round" "$(milliseconds <<<"SELECT * FROM backorder.check_ledger('grow_extension');")"
 		tick
 	done
+	note "$lines,check_ledger,ms" 1 "$(milliseconds <<<"SELECT * FROM backorder.check_ledger('grow_extension');")"
 	for measure in "one line in stock,us" "receipt of one unit,us" "COPY: each of 10000 lines,us" "receipt filling 100 lines: each,us" "view kpi,ms" "fill_rate(),ms" "check_ledger,ms"; do
 		printf '%s,%s,%s\n' "$lines" "$measure" "$(median_of "$lines,$measure")" >>results.csv
 	done

@@ -59,13 +59,12 @@ make_items() {
 		sql -c "INSERT INTO $1.stock_move (item, location, quantity) SELECT n::text, 'main', $4 FROM generate_series($2, $3) AS n"
 }
 
-# Before time is measured: nothing runs beside, and what was written is vacuumed, analyzed and on disk.
+# Before time is measured: nothing runs beside, and what was written is vacuumed and analyzed.
 settle() {
 	local tables
 	wait_beside
-	tables=$(sql -c "SELECT string_agg(format('%I.%I', schemaname, relname), ', ') FROM pg_stat_user_tables WHERE n_mod_since_analyze > 0")
+	tables=$(sql -c "SELECT string_agg(format('%I.%I', schemaname, relname), ', ') FROM pg_stat_user_tables WHERE n_mod_since_analyze > 0 OR n_ins_since_vacuum > 0 OR n_dead_tup > 0")
 	[[ -z $tables ]] || sql -c "VACUUM (ANALYZE) $tables"
-	sql -c 'CHECKPOINT'
 }
 
 # beside COMMAND ...: runs it while the next case makes what it needs.
@@ -152,6 +151,12 @@ interleave() {
 	done
 }
 
+# once FUNCTION SERIES: a single, longer round, of what would spend short ones waiting for deadlocks to be noticed.
+once() {
+	local seconds=$((seconds * rounds)) rounds=1
+	interleave "$1" "$2"
+}
+
 # All deadlocks so far.  (pgbench counts only those of transactions that end in time.)
 deadlocks_until_now() { sql -c "SELECT sum(deadlocks) FROM pg_stat_database"; }
 
@@ -182,7 +187,8 @@ transactions() {
 		sleep 0.1		# until the sessions have told their counts
 		echo "$(($(deadlocks_until_now) - deadlocks))" >deadlocks
 	fi
-	sed -n 's/^tps = \([0-9.]*\) .*/\1/p' pgbench.out
+	# none at all is a rate, too
+	awk '/^tps = / { rate = $3 } END { print rate + 0 }' pgbench.out
 }
 
 # Samples how many clients wait for a lock, until stopped.

@@ -44,7 +44,8 @@ last_units() {
 	note "$1 deadlocks" "$round" "$(cat deadlocks)"
 }
 
-interleave last_units extension extension_all row_trigger statement_trigger
+interleave last_units extension extension_all statement_trigger
+once last_units row_trigger
 report "32 clients: 3-line orders of the last units" extension tx/s "the same with 10000 items in stock" extension_all
 report "32 clients: 3-line orders of the last units" extension tx/s "PL/pgSQL row trigger" row_trigger
 report "32 clients: 3-line orders of the last units" extension tx/s "PL/pgSQL statement trigger" statement_trigger

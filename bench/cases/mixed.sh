@@ -36,15 +36,16 @@ settle
 
 mixed() {
 	# a minute of the extension in all; the others tell as much in less
-	local seconds=$((seconds * 3))
-	[[ $1 != extension ]] || seconds=$((seconds * 4))
+	local seconds=$((seconds * 12))
+	[[ $1 == extension ]] || seconds=$((seconds / 4))
 	start_sampling
 	transactions "mixed_$1" 16 -D "round=$2" -D n=0 -D "items=$items" order.pgb@90 ship.pgb@5 receive.pgb@3 cancel.pgb@2
 	note "$1 waiting" "$2" "$(stop_sampling)"
 	note "$1 deadlocks" "$2" "$(cat deadlocks)"
 }
 
-interleave mixed extension row_trigger statement_trigger
+interleave mixed extension statement_trigger
+once mixed row_trigger
 report "mixed day with 16 clients" extension tx/s "PL/pgSQL row trigger" row_trigger
 report "mixed day with 16 clients" extension tx/s "PL/pgSQL statement trigger" statement_trigger
 report "clients that wait for a lock: mixed day" "extension waiting" "of 16" "PL/pgSQL statement trigger" "statement_trigger waiting"

@@ -40,5 +40,6 @@ report_multi() {
 }
 
 make_multi multi "$multi_stock"
-interleave multi extension_few extension_all row_trigger_few statement_trigger_few
+interleave multi extension_few extension_all statement_trigger_few
+once multi row_trigger_few
 report_multi ""
