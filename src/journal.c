@@ -16,14 +16,15 @@ static RowShape journal_rows = {NULL, {
 	{"promised_at", TIMESTAMPTZOID}, {"promise_basis", TEXTOID}, {"former_promised_at", TIMESTAMPTZOID}
 }};
 
+/* the horizon is taken after the number: see outbox.c */
 static const LedgerQuery write_journal = {
-	"INSERT INTO @.journal (kind, cause, order_id, line_no, item, location, quantity, backorder_id,"
+	"INSERT INTO @.journal (journal_id, kind, cause, order_id, line_no, item, location, quantity, backorder_id,"
 	" move_id, priority, rank_at, rules, reason, happened_at, promised_at, promise_basis,"
-	" former_promised_at)"
-	" SELECT kind, cause, order_id, line_no, item, location, quantity, backorder_id, move_id,"
+	" former_promised_at, horizon)"
+	" SELECT nextval((SELECT pg_get_serial_sequence($1, 'journal_id')::regclass)), kind, cause, order_id, line_no, item, location, quantity, backorder_id, move_id,"
 	" priority, rank_at, rules, reason, happened_at, promised_at, promise_basis,"
-	" former_promised_at FROM input",
-	0, {0}, &journal_rows
+	" former_promised_at, backorder.next_transaction_id() FROM input",
+	1, {TEXTOID}, &journal_rows
 };
 
 void
@@ -81,13 +82,15 @@ void
 JournalFlush(Engine *engine)
 {
 	Rows		entries = engine->journal;
+	Datum		values[1];
 
 	if (!engine->journal_open)
 		return;
 	engine->journal_open = false;
 	/* a row of the journal is numbered by a transaction that has a number itself: see outbox.c */
 	(void) GetTopTransactionId();
-	if (EngineExecuteOn(engine, &write_journal, &entries, NULL) != (uint64) entries.count)
+	values[0] = CStringGetTextDatum(quote_qualified_identifier(engine->ledger.name, "journal"));
+	if (EngineExecuteOn(engine, &write_journal, &entries, values) != (uint64) entries.count)
 		EngineObstructed("journal");
 	RowsEnd(&entries);
 	NotifyFlush(engine);

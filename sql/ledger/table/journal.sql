@@ -24,8 +24,7 @@ CREATE TABLE journal (
 	actor text DEFAULT nullif(current_setting('backorder.actor', true), ''),
 	session_user_name text NOT NULL DEFAULT session_user,
 	transaction_id xid8 NOT NULL DEFAULT pg_current_xact_id(),
-	/* drawn after journal_id, which stands before it: see src/outbox.c */
-	horizon xid8 NOT NULL DEFAULT backorder.next_transaction_id()
+	horizon xid8 NOT NULL
 );
 CREATE INDEX journal_line ON journal (order_id, line_no);
 CREATE INDEX journal_move ON journal (move_id) WHERE move_id IS NOT NULL;
