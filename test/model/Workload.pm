@@ -933,9 +933,11 @@ sub wrong
 	$w->stocked or return;    # so that there is history to be kept from harm
 	my $it = where_line($line);
 	my ($order, $no) = (quote($line->{order_id}), $line->{line_no});
-	my $open = Oracle::decimal(Oracle::open_quantity($line) + 1000);
-	my $shipped = Oracle::decimal($line->{shipped} + 1000);
-	my $on_hand = Oracle::decimal($w->{model}->group_of($line)->{on_hand} + 1000);
+	# too much, whatever others do while the statement waits
+	my $margin = $w->{stale} ? 1_000_000 : 1000;
+	my $open = Oracle::decimal(Oracle::open_quantity($line) + $margin);
+	my $shipped = Oracle::decimal($line->{shipped} + $margin);
+	my $on_hand = Oracle::decimal($w->{model}->group_of($line)->{on_hand} + $margin);
 	my $place = list(quote($line->{item}), quote($line->{location}));
 	my $new = quote($w->new_order);
 	my ($sql, $state, $constraint) = @{ pick(
