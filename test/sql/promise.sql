@@ -181,11 +181,11 @@ SELECT backorder.expected_at('vow.order_line', 'lamp', 'main', 1, 1, now());
 SET SESSION AUTHORIZATION merchant;
 
 -- in parallel, and within a query that changes nothing while others do
-SET force_parallel_mode = on;
+SELECT set_config(name, 'on', false) FROM pg_settings WHERE name IN ('force_parallel_mode', 'debug_parallel_query');
 SELECT count(*) FROM promise_schedule();
 SELECT count(expected_at) FROM open_backorder;
 SELECT promised_at, backordered FROM promise_date('bulb', 1, placed_at => '2090-06-01');
-RESET force_parallel_mode;
+SELECT set_config(name, 'off', false) FROM pg_settings WHERE name IN ('force_parallel_mode', 'debug_parallel_query');
 
 -- was it kept? filled by then, late, cancelled before, and one that is not yet due
 INSERT INTO item (item, lead_time) VALUES ('vase', '10 days');
