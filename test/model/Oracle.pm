@@ -466,6 +466,8 @@ sub check_edit
 	refuse('23514', 'quantity not positive') if $after{quantity} <= 0;
 	refuse('23514', 'more cancelled, shipped and firm than ordered')
 	  if $after{cancelled} + $after{shipped} + $after{firm} > $after{quantity};
+	refuse('23514', 'firm units stay where they are')
+	  if $after{firm} > 0 && $after{location} ne $line->{location};
 	return;
 }
 
