@@ -351,6 +351,7 @@ extern Stock *StockLook(Engine *engine);
 extern void StockRelease(Engine *engine);
 extern Numeric SlotNumeric(Stock *stock, int column);
 extern int32 SlotNumber(Stock *stock);
+extern bool SlotIs(Stock *stock, const StockKey *key, int number);
 extern bool SlotTryLock(Stock *stock);
 extern void SlotWaitLock(Stock *stock);
 extern bool SlotFind(Stock *stock, const StockKey *key, int number);

@@ -21,8 +21,8 @@ static const LedgerQuery write_journal = {
 	"INSERT INTO @.journal (journal_id, kind, cause, order_id, line_no, item, location, quantity, backorder_id,"
 	" move_id, priority, rank_at, rules, reason, happened_at, promised_at, promise_basis,"
 	" former_promised_at, horizon)"
-	" SELECT nextval((SELECT pg_get_serial_sequence($1, 'journal_id')::regclass)), kind, cause, order_id, line_no, item, location, quantity, backorder_id, move_id,"
-	" priority, rank_at, rules, reason, happened_at, promised_at, promise_basis,"
+	" SELECT nextval((SELECT pg_get_serial_sequence($1, 'journal_id')::regclass)), kind, cause,"
+	" order_id, line_no, item, location, quantity, backorder_id, move_id, priority, rank_at, rules, reason, happened_at, promised_at, promise_basis,"
 	" former_promised_at, backorder.next_transaction_id() FROM input",
 	1, {TEXTOID}, &journal_rows
 };

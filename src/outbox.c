@@ -6,9 +6,9 @@
  *	  Rows are read in the order of journal_id, but transactions commit in
  *	  another order than they draw numbers.  So each row keeps a horizon: the
  *	  number of the next transaction of the server, read after the row had its
- *	  journal_id (see journal.c).  Whoever writes to the journal has a transaction number before it
- *	  draws a journal_id, hence every transaction that can have drawn a lower one
- *	  is below the horizon.  Once all of those have ended, nothing can appear
+ *	  journal_id (see journal.c).  Whoever writes to the journal has a transaction
+ *	  number before it draws a journal_id, hence every transaction that can have
+ *	  drawn a lower one is below the horizon.  Once all of those have ended, nothing can appear
  *	  below the row any more: journal_since() reads up to there.
  */
 #include "backorder.h"

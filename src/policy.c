@@ -94,6 +94,7 @@ AnyItemByHand(Engine *engine, uint64 *epoch)
 		return true;
 	KeyedTableOpenIndex(&items, &engine->ledger, "item", "item_by_hand", &shape, 1, AccessShareLock,
 						GetLatestSnapshot());
+	/* of the snapshot that is taken now: what is told later counts as new */
 	*epoch = CatalogEpoch();
 	KeyedTableRefresh(&items);
 	scan = KeyedTableScan(&items, NULL, 0, BTEqualStrategyNumber);

@@ -66,17 +66,13 @@ bool
 RecallSlot(Stock *stock, const StockKey *key, int number)
 {
 	Place	   *place = PlaceOfSlot(stock, key, number < 0);
-	TupleTableSlot *slot = stock->table.slot;
-	bool		isnull;
 
 	if (!ItemPointerIsValid(&place->tid) || place->number != number || place->uses >= LONGEST_RECALL ||
 		ItemPointerGetBlockNumber(&place->tid) >= RelationGetNumberOfBlocks(stock->table.rel) ||
-		!table_tuple_fetch_row_version(stock->table.rel, &place->tid, stock->table.snapshot, slot))
+		!table_tuple_fetch_row_version(stock->table.rel, &place->tid, stock->table.snapshot, stock->table.slot))
 		return false;
 	place->uses++;
-	return DatumGetInt32(slot_getattr(slot, stock->attnum[SLOT_NUMBER], &isnull)) == number &&
-		TextCompare(DatumGetTextPP(slot_getattr(slot, stock->attnum[SLOT_ITEM], &isnull)), key->item) == 0 &&
-		TextCompare(DatumGetTextPP(slot_getattr(slot, stock->attnum[SLOT_LOCATION], &isnull)), key->location) == 0;
+	return SlotIs(stock, key, number);
 }
 
 /* The index has found the slot that is in table.slot. */

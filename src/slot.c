@@ -125,6 +125,15 @@ SlotNumber(Stock *stock)
 	return DatumGetInt32(SlotValue(stock, SLOT_NUMBER));
 }
 
+/* Is the row in table.slot this slot of the balance? */
+bool
+SlotIs(Stock *stock, const StockKey *key, int number)
+{
+	return SlotNumber(stock) == number &&
+		TextCompare(DatumGetTextPP(SlotValue(stock, SLOT_ITEM)), key->item) == 0 &&
+		TextCompare(DatumGetTextPP(SlotValue(stock, SLOT_LOCATION)), key->location) == 0;
+}
+
 /* Locks the version in table.slot if nobody holds it, it is the newest, and we may write it. */
 bool
 SlotTryLock(Stock *stock)

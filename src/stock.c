@@ -16,7 +16,6 @@
 
 #include "access/genam.h"
 #include "access/relscan.h"
-#include "miscadmin.h"
 
 /* A receipt is spread in parts of at least this many units. */
 #define SMALLEST_PART 8
@@ -25,8 +24,8 @@ int			max_slots = 16;
 
 /*
  * Changes any one slot that nobody holds and that has at least "quantity" in it.
- * Slots are probed one by one by their full key, from a starting point of one's
- * own: a scan over all of them would make every pair of orders a conflict under
+ * Slots are probed one by one by their full key, from that which served this
+ * session last or a starting point of its own: a scan over all of them would make every pair of orders a conflict under
  * SERIALIZABLE.  They are numbered without gaps, so halving the starting point
  * finds the first that exists.
  */
