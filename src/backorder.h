@@ -67,6 +67,7 @@ typedef struct Rows
 } Rows;
 
 extern RowShape line_keys;
+extern RowShape item_rows;
 extern void RowsInit(Rows *rows, RowShape *shape);
 extern void RowsAdd(Rows *rows, const Datum *values, const bool *nulls);
 extern void RowsAddLine(Rows *rows, const text *order_id, int64 line_no);
@@ -192,11 +193,13 @@ typedef struct StockKey
 
 extern void StockKeyInit(StockKey *key, text *item, text *location);
 extern int	StockKeyCompare(const StockKey *a, const StockKey *b);
+extern StockKey *ResultKeys(Engine *engine, int rows);
 extern int	TextCompare(const text *a, const text *b);
 extern text *TextCopy(const text *value);
 extern void GateLock(const Ledger *ledger, int stripe, LOCKMODE mode);
 extern bool GateTryLock(const Ledger *ledger, int stripe, LOCKMODE mode);
 extern void GateLockAll(const Ledger *ledger);
+extern void GateLockItems(Engine *engine, Rows *items);
 extern void GateUnlock(const Ledger *ledger, int stripe, LOCKMODE mode);
 extern bool SlotRight(const Ledger *ledger, int stripe, int number);
 

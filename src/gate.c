@@ -72,6 +72,24 @@ StockKeyCompare(const StockKey *a, const StockKey *b)
 	return order;
 }
 
+static int
+StockKeyOrder(const void *a, const void *b)
+{
+	return StockKeyCompare(a, b);
+}
+
+/* The keys that a query has found, an item and a location in each row, in that order. */
+StockKey *
+ResultKeys(Engine *engine, int rows)
+{
+	StockKey   *keys = MemoryContextAllocHuge(engine->memory, sizeof(StockKey) * Max(rows, 1));
+
+	for (int i = 0; i < rows; i++)
+		StockKeyInit(&keys[i], ResultText(i, 1), ResultText(i, 2));
+	qsort(keys, rows, sizeof(StockKey), StockKeyOrder);
+	return keys;
+}
+
 static void
 GateTag(LOCKTAG *tag, const Ledger *ledger, int stripe)
 {
@@ -103,6 +121,27 @@ GateLockAll(const Ledger *ledger)
 {
 	for (int stripe = 0; stripe < GATE_STRIPES; stripe++)
 		GateLock(ledger, stripe, ExclusiveLock);
+}
+
+/* The gates of these items wherever they may be, be there stock or a queue or neither yet. */
+void
+GateLockItems(Engine *engine, Rows *items)
+{
+	static const LedgerQuery places = {
+		"SELECT n.item, l.location FROM input AS n CROSS JOIN @.location AS l", 0, {0}, &item_rows
+	};
+	uint64		rows = EngineExecuteOn(engine, &places, items, NULL);
+	bool		wanted[GATE_STRIPES] = {false};
+	StockKey	key;
+
+	for (uint64 i = 0; i < rows; i++)
+	{
+		StockKeyInit(&key, ResultText(i, 1), ResultText(i, 2));
+		wanted[key.stripe] = true;
+	}
+	for (int stripe = 0; stripe < GATE_STRIPES; stripe++)
+		if (wanted[stripe])
+			GateLock(&engine->ledger, stripe, ExclusiveLock);
 }
 
 /* Gives back one acquisition under which nothing was done. */

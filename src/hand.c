@@ -177,7 +177,6 @@ RerankKey(Engine *engine, const StockKey *key, const RerankWork *work)
 	uint64		rows;
 	int64		moved;
 
-	GateLock(&engine->ledger, key->stripe, ExclusiveLock);
 	RowsInit(&lines, &line_keys);
 	rows = EngineExecute(engine, &rerank_lines, values, work->customer ? NULL : "  n");
 	for (uint64 i = 0; i < rows; i++)
@@ -187,24 +186,32 @@ RerankKey(Engine *engine, const StockKey *key, const RerankWork *work)
 	return moved;
 }
 
-static int
-StockKeyOrder(const void *a, const void *b)
-{
-	return StockKeyCompare(a, b);
-}
-
+/*
+ * Who joins an empty queue at this moment may have been ranked by rules that have
+ * changed since, so the gates of what does not wait yet are taken as well.
+ */
 static void
 Rerank(Engine *engine, void *argument)
 {
 	RerankWork *work = argument;
 	Datum		values[2] = {PointerGetDatum(work->item), PointerGetDatum(work->customer)};
 	char		nulls[3] = {work->item ? ' ' : 'n', work->customer ? ' ' : 'n', '\0'};
-	int			count = (int) EngineExecute(engine, &rerank_keys, values, nulls);
-	StockKey   *keys = palloc(sizeof(StockKey) * Max(count, 1));
+	int			count;
+	StockKey   *keys;
 
-	for (int i = 0; i < count; i++)
-		StockKeyInit(&keys[i], ResultText(i, 1), ResultText(i, 2));
-	qsort(keys, count, sizeof(StockKey), StockKeyOrder);
+	if (work->item == NULL)
+		GateLockAll(&engine->ledger);
+	else
+	{
+		Rows		items;
+
+		RowsInit(&items, &item_rows);
+		RowsAdd(&items, &values[0], NULL);
+		GateLockItems(engine, &items);
+		RowsEnd(&items);
+	}
+	count = (int) EngineExecute(engine, &rerank_keys, values, nulls);
+	keys = ResultKeys(engine, count);
 	for (int i = 0; i < count; i++)
 		work->count += RerankKey(engine, &keys[i], work);
 }
@@ -212,7 +219,8 @@ Rerank(Engine *engine, void *argument)
 /*
  * rerank(relation regclass, item text, customer text): ranks what is waiting by the
  * rules as they are now; NULL is all.  Returns how many backorders moved.
- * Needs UPDATE on order_line.  Locks: the gates of the items, EXCLUSIVE.
+ * Needs UPDATE on order_line.  Locks: the gates of the item at all locations, or
+ * of all items, EXCLUSIVE.
  */
 PG_FUNCTION_INFO_V1(backorder_rerank);
 Datum

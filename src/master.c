@@ -106,43 +106,12 @@ CheckLocation(Engine *engine, text *before, text *after)
 		RefuseKeyChange("location", before);
 }
 
-static int
-KeyPointerCompare(const void *a, const void *b)
-{
-	return StockKeyCompare(*(StockKey *const *) a, *(StockKey *const *) b);
-}
-
-static RowShape item_rows = {NULL, {{"item", TEXTOID}}};
-
-/* Wherever these items may be, be there stock or a queue or neither yet. */
-static const LedgerQuery every_place = {
-	"SELECT n.item, l.location FROM input AS n CROSS JOIN @.location AS l",
-	0, {0}, &item_rows
-};
-
 /* Where these items have slots. */
 static const LedgerQuery stocked_places = {
 	"SELECT DISTINCT s.item, s.location FROM @.stock_slot AS s"
 	" WHERE s.item IN (SELECT n.item FROM input AS n)",
 	0, {0}, &item_rows
 };
-
-/* The keys that a query finds, in lock order. */
-static StockKey **
-SortedKeys(Engine *engine, const LedgerQuery *query, Rows *items, int *count)
-{
-	StockKey  **keys;
-
-	*count = (int) EngineExecuteOn(engine, query, items, NULL);
-	keys = palloc_extended(sizeof(StockKey *) * Max(*count, 1), MCXT_ALLOC_HUGE);
-	for (int i = 0; i < *count; i++)
-	{
-		keys[i] = palloc(sizeof(StockKey));
-		StockKeyInit(keys[i], ResultText(i, 1), ResultText(i, 2));
-	}
-	qsort(keys, *count, sizeof(StockKey *), KeyPointerCompare);
-	return keys;
-}
 
 /*
  * Allocation is automatic again: what is available serves the queue.  Who places
@@ -153,14 +122,13 @@ static void
 ServeIdle(Engine *engine, Rows *items)
 {
 	int			count;
-	StockKey  **keys = SortedKeys(engine, &every_place, items, &count);
+	StockKey   *keys;
 
+	GateLockItems(engine, items);
+	count = (int) EngineExecuteOn(engine, &stocked_places, items, NULL);
+	keys = ResultKeys(engine, count);
 	for (int i = 0; i < count; i++)
-		if (i == 0 || keys[i]->stripe != keys[i - 1]->stripe)
-			GateLock(&engine->ledger, keys[i]->stripe, ExclusiveLock);
-	keys = SortedKeys(engine, &stocked_places, items, &count);
-	for (int i = 0; i < count; i++)
-		(void) QueueServeAvailable(engine, keys[i], NULL);
+		(void) QueueServeAvailable(engine, &keys[i], NULL);
 }
 
 static void

@@ -29,12 +29,6 @@ static const LedgerQuery waiting_keys_of_item = {
 	2, {TEXTOID, TEXTOID}
 };
 
-static int
-KeyOrder(const void *a, const void *b)
-{
-	return StockKeyCompare(a, b);
-}
-
 static void
 RefreshPromises(Engine *engine, void *argument)
 {
@@ -42,11 +36,8 @@ RefreshPromises(Engine *engine, void *argument)
 	Datum		values[2] = {PointerGetDatum(refresh->item), PointerGetDatum(refresh->location)};
 	char		nulls[3] = {refresh->item ? ' ' : 'n', refresh->location ? ' ' : 'n', '\0'};
 	int			count = (int) EngineExecute(engine, refresh->item ? &waiting_keys_of_item : &waiting_keys, values, nulls);
-	StockKey   *keys = MemoryContextAllocHuge(engine->memory, sizeof(StockKey) * Max(count, 1));
+	StockKey   *keys = ResultKeys(engine, count);
 
-	for (int i = 0; i < count; i++)
-		StockKeyInit(&keys[i], ResultText(i, 1), ResultText(i, 2));
-	qsort(keys, count, sizeof(StockKey), KeyOrder);
 	for (int i = 0; i < count; i++)
 	{
 		GateLock(&engine->ledger, keys[i].stripe, ExclusiveLock);

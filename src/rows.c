@@ -62,6 +62,8 @@ RowsEnd(Rows *rows)
 	rows->store = NULL;
 }
 
+RowShape	item_rows = {NULL, {{"item", TEXTOID}}};
+
 /* order lines by their key, numbered from 1 */
 RowShape	line_keys = {NULL, {{"order_id", TEXTOID}, {"line_no", INT8OID}, {"n", INT8OID}}};
 
