@@ -567,6 +567,10 @@ extern void PromiseClaims(Engine *engine, Claim **claims, int count);
 extern int64 PromiseMove(Engine *engine, const StockKey *key, const char *cause, int64 move_id);
 
 /* queue.c: backorders */
+/* the open ones of lines "k", as "b", by the index on them: see PlanByIndex() */
+#define OPEN_OF_LINE(k) \
+	" CROSS JOIN LATERAL (SELECT w.ctid, w.* FROM @.backorder AS w" \
+	" WHERE w.order_id = " k ".order_id AND w.line_no = " k ".line_no AND w.outcome IS NULL OFFSET 0) AS b"
 typedef struct Source
 {
 	int64		move_id;		/* 0: none */

@@ -196,9 +196,8 @@ static bool
 AnyToRerank(Engine *engine, EditGroup *group)
 {
 	static const LedgerQuery query = {
-		"SELECT FROM input AS k"
-		" JOIN @.backorder AS b ON b.order_id = k.order_id AND b.line_no = k.line_no"
-		" WHERE (b.item, b.location) IS NOT DISTINCT FROM ($1, $2) AND b.remaining > 0 LIMIT 1",
+		"SELECT FROM input AS k" OPEN_OF_LINE("k")
+		" WHERE (b.item, b.location) = ($1, $2) LIMIT 1",
 		2, {TEXTOID, TEXTOID}, &line_keys
 	};
 	Datum		values[2] = {PointerGetDatum(group->key.item), PointerGetDatum(group->key.location)};

@@ -26,7 +26,7 @@ static const LedgerQuery read_holders = {
 /* what the lines have that nobody else is writing now, newest version */
 static const LedgerQuery lock_holders = {
 	"SELECT k.n::integer, l.quantity - l.cancelled - l.shipped - (SELECT coalesce(sum(b.remaining), 0)"
-	" FROM @.backorder AS b WHERE b.order_id = l.order_id AND b.line_no = l.line_no AND b.remaining > 0),"
+	" FROM @.backorder AS b WHERE b.order_id = l.order_id AND b.line_no = l.line_no AND b.outcome IS NULL),"
 	" l.firm FROM input AS k"
 	" JOIN @.order_line AS l ON l.order_id = k.order_id AND l.line_no = k.line_no"
 	" WHERE (l.item, l.location) IS NOT DISTINCT FROM ($1, $2) AND NOT l.on_hold"

@@ -79,9 +79,12 @@ LedgerText(const Ledger *ledger, const char *query)
  * size of the tables was when it was first needed: a ledger begins empty, and a
  * plan made for empty tables would read them whole for the rest of the session.
  * Each of our statements reads few rows by a key, or the front of the queue in
- * its order.  Those that go by the key of a line compare item and location with
- * IS NOT DISTINCT FROM and ask for remaining > 0, which no index serves: going
- * through the queue, or all lines of an item, must not look cheap while they are few.
+ * its order.  Going through the queue, or all lines of an item, instead of by the
+ * key of a line must not look cheap while they are few.  So what is open is asked
+ * for by line as outcome IS NULL, and in the queue as closed_at IS NULL, each as
+ * its own partial index has it; what many lines wait for is looked up in a
+ * subquery of which the planner can make nothing else (OPEN_OF_LINE); and item and
+ * location are compared with IS NOT DISTINCT FROM, which no index serves.
  */
 static void
 PlanByIndex(SPIPlanPtr plan)

@@ -38,15 +38,14 @@ static const LedgerQuery read_front = {
 static const LedgerQuery read_line = {
 	"SELECT" WAITING_COLUMNS " FROM @.backorder AS b"
 	" WHERE b.order_id = $3 AND b.line_no = $4 AND (b.item, b.location) IS NOT DISTINCT FROM ($1, $2)"
-	" AND b.remaining > 0 ORDER BY b.priority DESC, b.rank_at, b.backorder_id",
+	" AND b.outcome IS NULL ORDER BY b.priority DESC, b.rank_at, b.backorder_id",
 	4, {TEXTOID, TEXTOID, TEXTOID, INT8OID}
 };
 
 /* latest episode first: that is the order in which a line gives up */
 static const LedgerQuery read_lines = {
-	"SELECT" WAITING_COLUMNS ", k.n FROM input AS k"
-	" JOIN @.backorder AS b ON b.order_id = k.order_id AND b.line_no = k.line_no"
-	" WHERE (b.item, b.location) IS NOT DISTINCT FROM ($1, $2) AND b.remaining > 0"
+	"SELECT" WAITING_COLUMNS ", k.n FROM input AS k" OPEN_OF_LINE("k")
+	" WHERE (b.item, b.location) = ($1, $2)"
 	" ORDER BY k.n, b.backorder_id DESC",
 	2, {TEXTOID, TEXTOID}, &line_keys
 };
@@ -470,11 +469,10 @@ QueueOpen(Engine *engine, Claim **claims, int count)
 
 static const LedgerQuery rerank = {
 	"WITH ranked AS (SELECT b.backorder_id, " RULE_COLUMNS_AND("b.claim_at", "b.escalation")
-	" FROM input AS k"
-	" JOIN @.backorder AS b ON b.order_id = k.order_id AND b.line_no = k.line_no"
+	" FROM input AS k" OPEN_OF_LINE("k")
 	" JOIN @.rule_input AS i ON i.order_id = b.order_id AND i.line_no = b.line_no"
 	RULE_JOIN("b.claim_at")
-	" WHERE (b.item, b.location) IS NOT DISTINCT FROM ($1, $2) AND b.remaining > 0)"
+	" WHERE (b.item, b.location) = ($1, $2))"
 	" UPDATE @.backorder AS b SET priority = n.priority, rank_at = n.rank_at, rules = n.rules"
 	" FROM ranked AS n WHERE b.backorder_id = n.backorder_id"
 	" AND (b.priority, b.rank_at, b.rules) IS DISTINCT FROM (n.priority, n.rank_at, n.rules)"

@@ -46,5 +46,5 @@ FROM baseline.order_line AS l
 LEFT JOIN LATERAL (
 	SELECT sum(w.remaining) AS waiting
 	FROM baseline.backorder AS w
-	WHERE w.order_id = l.order_id AND w.line_no = l.line_no AND w.closed_at IS NULL
+	WHERE w.order_id = l.order_id AND w.line_no = l.line_no AND w.outcome IS NULL
 ) AS b ON true;

@@ -89,7 +89,7 @@ CREATE FUNCTION baseline.cancel_line() RETURNS trigger LANGUAGE plpgsql AS $$
 DECLARE
 	waiting CURSOR FOR
 		SELECT b.backorder_id, b.remaining FROM baseline.backorder AS b
-		WHERE b.order_id = NEW.order_id AND b.line_no = NEW.line_no AND b.closed_at IS NULL
+		WHERE b.order_id = NEW.order_id AND b.line_no = NEW.line_no AND b.outcome IS NULL
 		ORDER BY b.backorder_id DESC;
 	units numeric := NEW.cancelled - OLD.cancelled;
 	part numeric;
@@ -137,7 +137,7 @@ BEGIN
 		WHERE order_id = NEW.order_id AND line_no = NEW.line_no
 			AND NEW.quantity <= quantity - cancelled - shipped - coalesce((
 				SELECT sum(b.remaining) FROM baseline.backorder AS b
-				WHERE b.order_id = NEW.order_id AND b.line_no = NEW.line_no AND b.closed_at IS NULL), 0);
+				WHERE b.order_id = NEW.order_id AND b.line_no = NEW.line_no AND b.outcome IS NULL), 0);
 		IF NOT FOUND THEN
 			RAISE check_violation USING MESSAGE = 'more shipped than is allocated';
 		END IF;

@@ -161,7 +161,7 @@ BEGIN
 		FROM (
 			SELECT c.units, b.*, sum(b.remaining) OVER (PARTITION BY b.order_id, b.line_no ORDER BY b.backorder_id DESC) - b.remaining AS before_it
 			FROM changed AS c
-			JOIN baseline.backorder AS b ON b.order_id = c.order_id AND b.line_no = c.line_no AND b.closed_at IS NULL
+			JOIN baseline.backorder AS b ON b.order_id = c.order_id AND b.line_no = c.line_no AND b.outcome IS NULL
 		) AS w WHERE w.before_it < w.units
 	), written AS (
 		UPDATE baseline.backorder AS b
@@ -210,7 +210,7 @@ BEGIN
 		WHERE l.order_id = m.order_id AND l.line_no = m.line_no
 			AND m.units <= l.quantity - l.cancelled - l.shipped - coalesce((
 				SELECT sum(b.remaining) FROM baseline.backorder AS b
-				WHERE b.order_id = m.order_id AND b.line_no = m.line_no AND b.closed_at IS NULL), 0);
+				WHERE b.order_id = m.order_id AND b.line_no = m.line_no AND b.outcome IS NULL), 0);
 		GET DIAGNOSTICS written = ROW_COUNT;
 		IF written < shipped THEN
 			RAISE check_violation USING MESSAGE = 'more shipped than is allocated';

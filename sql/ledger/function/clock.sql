@@ -21,7 +21,7 @@ BEGIN ATOMIC
 		CROSS JOIN (SELECT min(p.allowed_days - p.notice_days) AS days FROM delay_policy AS p) AS m
 		WHERE l.cancelled + l.shipped < l.quantity AND NOT l.on_hold AND m.days IS NOT NULL
 			AND (coalesce(l.clock_started_at, l.entered_at, greatest(l.placed_at, l.not_before)) <= $1 - make_interval(days => m.days - 1)
-				OR EXISTS (SELECT FROM backorder AS b WHERE b.order_id = l.order_id AND b.line_no = l.line_no AND b.remaining > 0))
+				OR EXISTS (SELECT FROM backorder AS b WHERE b.order_id = l.order_id AND b.line_no = l.line_no AND b.outcome IS NULL))
 	)
 	SELECT c.order_id, c.line_no, c.customer, c.item, c.policy, c.jurisdiction, c.due_at,
 		CASE WHEN c.notices = 0 AND c.agreed_at IS NULL THEN 'first' ELSE 'renewed' END,
@@ -35,10 +35,10 @@ BEGIN ATOMIC
 	) AS c
 	CROSS JOIN LATERAL (
 		SELECT max(b.promised_at) AS promised_at FROM backorder AS b
-		WHERE b.order_id = c.order_id AND b.line_no = c.line_no AND b.remaining > 0
+		WHERE b.order_id = c.order_id AND b.line_no = c.line_no AND b.outcome IS NULL
 		HAVING count(*) = count(b.promised_at) FILTER (WHERE b.promise_basis <> 'unknown')
 		UNION ALL
-		SELECT NULL WHERE NOT EXISTS (SELECT FROM backorder AS b WHERE b.order_id = c.order_id AND b.line_no = c.line_no AND b.remaining > 0
+		SELECT NULL WHERE NOT EXISTS (SELECT FROM backorder AS b WHERE b.order_id = c.order_id AND b.line_no = c.line_no AND b.outcome IS NULL
 			HAVING count(*) = count(b.promised_at) FILTER (WHERE b.promise_basis <> 'unknown'))
 	) AS w
 	WHERE (w.promised_at >= c.ship_by OR $1 >= c.due_at - make_interval(days => c.notice_days))

@@ -1,8 +1,8 @@
 /*
  * The state of each order line.  LATERAL, so that looking up lines by key costs
  * index lookups whatever else is in the query; an application reads this view
- * after each INSERT.  What a line waits for is asked as remaining > 0, which the
- * index of the queue does not serve.
+ * after each INSERT.  What a line waits for is asked as outcome IS NULL, as the
+ * index by line has it, and that of the queue has not.
  */
 CREATE OR REPLACE VIEW order_line_status WITH (security_invoker = true) AS
 SELECT
@@ -70,7 +70,7 @@ LEFT JOIN LATERAL (
 		bool_and(w.first_promised_at IS NOT NULL) AS all_first_promised,
 		max(w.first_promised_at) AS first_promised_at
 	FROM backorder AS w
-	WHERE w.order_id = l.order_id AND w.line_no = l.line_no AND w.remaining > 0
+	WHERE w.order_id = l.order_id AND w.line_no = l.line_no AND w.outcome IS NULL
 ) AS b ON true
 LEFT JOIN item AS i ON i.item = l.item;
 
@@ -117,7 +117,7 @@ SELECT
 	l.firm,
 	NOT EXISTS (
 		SELECT FROM backorder AS o
-		WHERE o.order_id = l.order_id AND o.remaining > 0
+		WHERE o.order_id = l.order_id AND o.outcome IS NULL
 	) AS order_ready,
 	l.priority,
 	l.required_by,
@@ -127,7 +127,7 @@ FROM order_line AS l
 LEFT JOIN LATERAL (
 	SELECT sum(w.remaining) AS waiting
 	FROM backorder AS w
-	WHERE w.order_id = l.order_id AND w.line_no = l.line_no AND w.remaining > 0
+	WHERE w.order_id = l.order_id AND w.line_no = l.line_no AND w.outcome IS NULL
 ) AS b ON true
 WHERE l.cancelled + l.shipped < l.quantity
 	AND NOT l.on_hold
