@@ -15,59 +15,63 @@
 #include "storage/bufmgr.h"
 #include "utils/memutils.h"
 
-/* a power of two; twenty bytes each */
-#define PLACES 16384
+/* When so many are remembered, all are forgotten: a session has then half a megabyte of them. */
+#define MOST_PLACES 14000
 
 /* An index look-up clears the page; it has room for more versions than this. */
 #define LONGEST_RECALL 8
 
 typedef struct Place
 {
-	Oid			relid;
-	uint32		hash;
+	uint64		key;			/* the table, and the hash of item and location */
 	int32		number;
-	uint16		uses;
 	ItemPointerData tid;
+	uint8		uses;
+	char		status;
 } Place;
 
-/* One place for the slots that hold stock, one for those below zero. */
-static Place *
-PlaceOfSlot(const Stock *stock, const StockKey *key, bool waiting)
-{
-	static Place *places = NULL;
-	uint32		hash = waiting ? ~key->hash : key->hash;
-	Oid			relid = RelationGetRelid(stock->table.rel);
-	Place	   *place;
+#define SH_PREFIX places
+#define SH_ELEMENT_TYPE Place
+#define SH_KEY_TYPE uint64
+#define SH_KEY key
+#define SH_HASH_KEY(table, key) ((uint32) (key) ^ (uint32) ((key) >> 32))
+#define SH_EQUAL(table, a, b) ((a) == (b))
+#define SH_SCOPE static inline
+#define SH_DECLARE
+#define SH_DEFINE
+#include "lib/simplehash.h"
 
-	if (places == NULL)
-		places = MemoryContextAllocZero(TopMemoryContext, PLACES * sizeof(Place));
-	place = &places[hash & (PLACES - 1)];
-	if (place->relid != relid || place->hash != hash)
-	{
-		place->relid = relid;
-		place->hash = hash;
-		ItemPointerSetInvalid(&place->tid);
-	}
-	return place;
+static places_hash *places = NULL;
+
+/* One place for the slots that hold stock, one for those below zero. */
+static uint64
+PlaceKey(const Stock *stock, const StockKey *key, bool waiting)
+{
+	return ((uint64) RelationGetRelid(stock->table.rel) << 32) | (waiting ? ~key->hash : key->hash);
+}
+
+static Place *
+FindPlace(const Stock *stock, const StockKey *key, bool waiting)
+{
+	return places == NULL ? NULL : places_lookup(places, PlaceKey(stock, key, waiting));
 }
 
 /* The number of the slot to try first: that which served last, or else one of this session's own. */
 int
 RecallNumber(const Stock *stock, const StockKey *key)
 {
-	Place	   *place = PlaceOfSlot(stock, key, false);
+	Place	   *place = FindPlace(stock, key, false);
 
-	return ItemPointerIsValid(&place->tid) && place->uses < LONGEST_RECALL ? place->number :
-		MyProcPid % max_slots;
+	return place != NULL && place->uses < LONGEST_RECALL ? place->number : MyProcPid % max_slots;
 }
 
 /* Reads the slot with this number into table.slot if it is where it was. */
 bool
 RecallSlot(Stock *stock, const StockKey *key, int number)
 {
-	Place	   *place = PlaceOfSlot(stock, key, number < 0);
+	Place	   *place = FindPlace(stock, key, number < 0);
 
-	if (!ItemPointerIsValid(&place->tid) || place->number != number || place->uses >= LONGEST_RECALL ||
+	if (place == NULL || place->number != number || place->uses >= LONGEST_RECALL ||
 		ItemPointerGetBlockNumber(&place->tid) >= RelationGetNumberOfBlocks(stock->table.rel) ||
 		!table_tuple_fetch_row_version(stock->table.rel, &place->tid, stock->table.snapshot, stock->table.slot))
 		return false;
@@ -79,8 +83,14 @@ RecallSlot(Stock *stock, const StockKey *key, int number)
 void
 RememberSlot(Stock *stock, const StockKey *key, int number)
 {
-	Place	   *place = PlaceOfSlot(stock, key, number < 0);
+	Place	   *place;
+	bool		found;
 
+	if (places == NULL)
+		places = places_create(TopMemoryContext, 256, NULL);
+	if (places->members >= MOST_PLACES)
+		places_reset(places);
+	place = places_insert(places, PlaceKey(stock, key, number < 0), &found);
 	place->number = number;
 	place->tid = stock->table.slot->tts_tid;
 	place->uses = 0;
@@ -90,8 +100,8 @@ RememberSlot(Stock *stock, const StockKey *key, int number)
 void
 RememberWrite(Stock *stock, const StockKey *key, int number)
 {
-	Place	   *place = PlaceOfSlot(stock, key, number < 0);
+	Place	   *place = FindPlace(stock, key, number < 0);
 
-	if (place->number == number)
+	if (place != NULL && place->number == number)
 		place->tid = stock->next->tts_tid;
 }

@@ -5,6 +5,8 @@ cat >receipt.pgb <<'SQL'
 INSERT INTO ledger.stock_move (item, location, quantity) VALUES (1, 'main', 1);
 SQL
 
+settle
+
 # One round is a ledger of its own: the first receipts, many fills, and the last receipts.
 queue_head() {
 	local ledger=head_extension_$2 part=$((head / 10 + 1))
