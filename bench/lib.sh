@@ -208,11 +208,24 @@ stop_sampling() {
 
 # ---- Results
 
-median_of() { awk -F '\t' -v c="$name" -v s="$1" '$1 == c && $2 == s { print $4 }' values.tsv | sort -g | awk '{ v[NR] = $1 } END { if (NR == 0) exit; print NR % 2 ? v[(NR + 1) / 2] : (v[NR / 2] + v[NR / 2 + 1]) / 2 }'; }
-lowest_of() { awk -F '\t' -v c="$name" -v s="$1" '$1 == c && $2 == s { print $4 }' values.tsv | sort -g | head -n 1; }
-highest_of() { awk -F '\t' -v c="$name" -v s="$1" '$1 == c && $2 == s { print $4 }' values.tsv | sort -g | tail -n 1; }
-count_of() { awk -F '\t' -v c="$name" -v s="$1" '$1 == c && $2 == s { n++ } END { print n + 0 }' values.tsv; }
+median() { sort -g | awk '{ v[NR] = $1 } END { if (NR == 0) exit; print NR % 2 ? v[(NR + 1) / 2] : (v[NR / 2] + v[NR / 2 + 1]) / 2 }'; }
+median_of() { of_series "$1" | median; }
+lowest_of() { of_series "$1" | sort -g | head -n 1; }
+highest_of() { of_series "$1" | sort -g | tail -n 1; }
+count_of() { of_series "$1" | wc -l; }
 of_series() { awk -F '\t' -v c="$name" -v s="$1" '$1 == c && $2 == s { print $4 }' values.tsv; }
+
+# The median of the ratios of the rounds, whose two sides were measured one after
+# the other: what slows the machine down for a while is in both.  Where one side
+# has a single long round, the ratio of the medians.
+ratio_of() {
+	local first=$1 second=$2
+	awk -F '\t' -v c="$name" -v a="$first" -v b="$second" '
+		$1 == c && $2 == a { n++; first[$3] = $4 }
+		$1 == c && $2 == b { m++; second[$3] = $4 }
+		END { if (n == m) for (r in first) print (second[r] > 0 ? first[r] / second[r] : 0) }' values.tsv | median | grep . ||
+		awk -v a="$(median_of "$first")" -v b="$(median_of "$second")" 'BEGIN { print (b > 0 ? a / b : 0) }'
+}
 
 # report MEASURE SERIES UNIT [OTHER_LABEL OTHER_SERIES RATIO AIM]
 #
@@ -224,7 +237,8 @@ report() {
 	value=$(median_of "$series")
 	if [[ -n $other ]]; then
 		other_value=$(median_of "$other")
-		ratio=$(awk -v a="$value" -v b="$other_value" -v k="$kind" 'BEGIN { if (k == "faster") { t = a; a = b; b = t } printf "%.3f", (b > 0 ? a / b : 0) }')
+		if [[ $kind == faster ]]; then ratio=$(ratio_of "$other" "$series"); else ratio=$(ratio_of "$series" "$other"); fi
+		ratio=$(printf '%.3f' "$ratio")
 	fi
 	if [[ -n $aim ]]; then
 		met=$(awk -v r="${ratio:-$value}" -v aim="$aim" 'BEGIN { split(aim, p, " "); print ((p[1] == ">=" ? r >= p[2] : r <= p[2]) ? "yes" : "NO") }')

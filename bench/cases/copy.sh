@@ -20,11 +20,14 @@ copy_file() {
 }
 
 copy_lines() {
-	copy_file "$2" "$lines" >copy.txt
-	chmod 644 copy.txt
+	if [[ ! -e copy.$2.txt ]]; then
+		rm -f copy.*.txt
+		copy_file "$2" "$lines" >"copy.$2.txt"
+		chmod 644 "copy.$2.txt"
+	fi
 	# what the round before left behind is nobody's fault: a row updated twenty times in a transaction has twenty versions
 	if [[ $1 == extension ]]; then sql -c "VACUUM copy_extension.stock_slot"; else sql -c "VACUUM copy_$1.stock"; fi
-	milliseconds <<<"COPY copy_$1.order_line (order_id, line_no, item, quantity) FROM '$PWD/copy.txt';"
+	milliseconds <<<"COPY copy_$1.order_line (order_id, line_no, item, quantity) FROM '$PWD/copy.$2.txt';"
 }
 
 interleave copy_lines extension plain row_trigger statement_trigger

@@ -1,9 +1,15 @@
 # a receipt filling 10,000 of 500,000 waiting lines
 
-# wait_more LEDGER ITEM COUNT: so many more lines of one unit that wait for an item.
+# wait_more LEDGER ITEM COUNT: so many more lines of one unit that wait for an item; many are placed by two sessions.
 wait_more() {
-	sql -c "INSERT INTO $1.order_line (order_id, line_no, item, quantity, customer)
-		SELECT 'w$BASHPID-$EPOCHREALTIME-' || n / 3, n % 3, '$2', 1, 'c' || n % 1000 FROM generate_series(1, $3) AS n"
+	local jobs=() count=$3 part
+	(( count < 100000 )) || count=$((count / 2))
+	for (( part = 0; part < $3 / count; part++ )); do
+		sql -c "INSERT INTO $1.order_line (order_id, line_no, item, quantity, customer)
+			SELECT 'w$BASHPID-$EPOCHREALTIME-$part-' || n / 3, n % 3, '$2', 1, 'c' || n % 1000 FROM generate_series(1, $count) AS n" &
+		jobs+=("$!")
+	done
+	wait "${jobs[@]}"
 }
 
 fill=$(size 10000)

@@ -99,15 +99,20 @@ told AS (
 	SELECT backorder_id,
 		count(*) FILTER (WHERE kind = 'backordered') AS openings,
 		count(*) FILTER (WHERE kind = 'reranked') AS rerankings,
-		(array_agg(j ORDER BY journal_id) FILTER (WHERE kind = 'backordered'))[1] AS opening,
-		(array_agg(j ORDER BY journal_id DESC) FILTER (WHERE kind IN ('backordered', 'reranked')))[1] AS ranking,
-		(array_agg(j ORDER BY happened_at DESC, journal_id DESC) FILTER (WHERE kind IN ('filled', 'cancelled')))[1] AS ending,
-		(array_agg(j ORDER BY journal_id DESC) FILTER (WHERE kind IN ('backordered', 'promised')))[1] AS promise,
-		(array_agg(j.promised_at ORDER BY journal_id) FILTER (WHERE promised_at IS NOT NULL))[1] AS first_promised_at,
+		(array_agg(j) FILTER (WHERE kind = 'backordered'))[(count(*) FILTER (WHERE kind = 'backordered'))::integer] AS opening,
+		(array_agg(j) FILTER (WHERE kind IN ('backordered', 'reranked')))[1] AS ranking,
+		(array_agg(j) FILTER (WHERE kind IN ('filled', 'cancelled')))[1] AS ending,
+		max(happened_at) FILTER (WHERE kind IN ('filled', 'cancelled')) AS ended_at,
+		(array_agg(j) FILTER (WHERE kind IN ('backordered', 'promised')))[1] AS promise,
+		(array_agg(promised_at) FILTER (WHERE promised_at IS NOT NULL))[count(promised_at)::integer] AS first_promised_at,
 		coalesce(sum(quantity) FILTER (WHERE kind = 'filled'), 0) AS filled,
 		coalesce(sum(quantity) FILTER (WHERE kind = 'cancelled'), 0) AS cancelled
-	FROM journal AS j
-	WHERE backorder_id IS NOT NULL AND ($1 IS NULL OR item = $1)
+	FROM (
+		SELECT j, j.backorder_id, j.kind, j.quantity, j.happened_at, j.promised_at
+		FROM journal AS j
+		WHERE j.backorder_id IS NOT NULL AND ($1 IS NULL OR j.item = $1)
+		ORDER BY j.backorder_id, j.journal_id DESC
+	) AS latest_first
 	GROUP BY backorder_id
 ),
 disagreement AS (
@@ -299,11 +304,11 @@ disagreement AS (
 		UNION ALL
 		/* end of backorder: closed when nothing remains, at its last fill or cancellation, with the outcome these add up to */
 		SELECT 'end of backorder',
-			CASE WHEN due.remaining > 0 THEN 'open' ELSE concat_ws(' ', due.outcome, (t.ending).happened_at) END,
+			CASE WHEN due.remaining > 0 THEN 'open' ELSE concat_ws(' ', due.outcome, t.ended_at) END,
 			CASE WHEN b.closed_at IS NULL THEN 'open' ELSE concat_ws(' ', b.outcome, b.closed_at) END
 		WHERE b.backorder_id IS NOT NULL
 			AND CASE WHEN due.remaining > 0 THEN b.closed_at IS NOT NULL OR b.outcome IS NOT NULL
-				ELSE (b.outcome, b.closed_at) IS DISTINCT FROM (due.outcome, (t.ending).happened_at)
+				ELSE (b.outcome, b.closed_at) IS DISTINCT FROM (due.outcome, t.ended_at)
 					AND (t.opening).journal_id IS NOT NULL
 				END
 	) AS found

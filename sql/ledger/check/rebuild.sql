@@ -28,7 +28,7 @@ USING (
 		END AS claim_at,
 		(t.ranking).priority, (t.ranking).rank_at, coalesce((t.ranking).rules, '{}') AS rules,
 		(t.opening).happened_at AS opened_at,
-		CASE WHEN (t.opening).quantity <= t.filled + t.given_up THEN (t.ending).happened_at END AS closed_at,
+		CASE WHEN (t.opening).quantity <= t.filled + t.given_up THEN t.ended_at END AS closed_at,
 		CASE WHEN (t.opening).quantity > t.filled + t.given_up THEN NULL
 			WHEN t.filled = 0 THEN 'cancelled'
 			WHEN t.given_up = 0 THEN 'filled'
@@ -37,15 +37,19 @@ USING (
 		(t.promise).promised_at, (t.promise).promise_basis, t.first_promised_at
 	FROM (
 		SELECT backorder_id,
-			(array_agg(j ORDER BY journal_id) FILTER (WHERE kind = 'backordered'))[1] AS opening,
-			(array_agg(j ORDER BY journal_id DESC) FILTER (WHERE kind IN ('backordered', 'reranked')))[1] AS ranking,
-			(array_agg(j ORDER BY happened_at DESC, journal_id DESC) FILTER (WHERE kind IN ('filled', 'cancelled')))[1] AS ending,
-			(array_agg(j ORDER BY journal_id DESC) FILTER (WHERE kind IN ('backordered', 'promised')))[1] AS promise,
-			(array_agg(j.promised_at ORDER BY journal_id) FILTER (WHERE promised_at IS NOT NULL))[1] AS first_promised_at,
+			(array_agg(j) FILTER (WHERE kind = 'backordered'))[(count(*) FILTER (WHERE kind = 'backordered'))::integer] AS opening,
+			(array_agg(j) FILTER (WHERE kind IN ('backordered', 'reranked')))[1] AS ranking,
+			max(happened_at) FILTER (WHERE kind IN ('filled', 'cancelled')) AS ended_at,
+			(array_agg(j) FILTER (WHERE kind IN ('backordered', 'promised')))[1] AS promise,
+			(array_agg(promised_at) FILTER (WHERE promised_at IS NOT NULL))[count(promised_at)::integer] AS first_promised_at,
 			coalesce(sum(quantity) FILTER (WHERE kind = 'filled'), 0) AS filled,
 			coalesce(sum(quantity) FILTER (WHERE kind = 'cancelled'), 0) AS given_up
-		FROM journal AS j
-		WHERE backorder_id IS NOT NULL
+		FROM (
+			SELECT j, j.backorder_id, j.kind, j.quantity, j.happened_at, j.promised_at
+			FROM journal AS j
+			WHERE j.backorder_id IS NOT NULL
+			ORDER BY j.backorder_id, j.journal_id DESC
+		) AS latest_first
 		GROUP BY backorder_id
 		HAVING count(*) FILTER (WHERE kind = 'backordered') > 0
 	) AS t
