@@ -16,14 +16,15 @@ static RowShape journal_rows = {NULL, {
 	{"promised_at", TIMESTAMPTZOID}, {"promise_basis", TEXTOID}, {"former_promised_at", TIMESTAMPTZOID}
 }};
 
-/* the horizon is taken after the number: see outbox.c */
+/* What all rows have in common is asked for once; the horizon is taken after the number: see outbox.c. */
 static const LedgerQuery write_journal = {
 	"INSERT INTO @.journal (journal_id, kind, cause, order_id, line_no, item, location, quantity, backorder_id,"
 	" move_id, priority, rank_at, rules, reason, happened_at, promised_at, promise_basis,"
-	" former_promised_at, horizon)"
+	" former_promised_at, actor, session_user_name, transaction_id, horizon)"
 	" SELECT nextval((SELECT pg_get_serial_sequence($1, 'journal_id')::regclass)), kind, cause,"
 	" order_id, line_no, item, location, quantity, backorder_id, move_id, priority, rank_at, rules, reason, happened_at, promised_at, promise_basis,"
-	" former_promised_at, backorder.next_transaction_id() FROM input",
+	" former_promised_at, (SELECT nullif(current_setting('backorder.actor', true), '')),"
+	" (SELECT session_user::text), (SELECT pg_current_xact_id()), backorder.next_transaction_id() FROM input",
 	1, {TEXTOID}, &journal_rows
 };
 

@@ -1,6 +1,6 @@
 # receipts one after the other while closed backorders pile up before the queue's head, no vacuum
 
-head=$(size 10000)
+head=$(size 6000)
 cat >receipt.pgb <<'SQL'
 INSERT INTO ledger.stock_move (item, location, quantity) VALUES (1, 'main', 1);
 SQL

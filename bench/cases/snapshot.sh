@@ -18,17 +18,22 @@ cat >receipt.pgb <<'SQL'
 INSERT INTO ledger.stock_move (item, location, quantity) VALUES (21, 'main', 1);
 SQL
 
-for database in without beside; do
-	[[ -n $(sql -c "SELECT 1 FROM pg_database WHERE datname = '$database'") ]] || sql -c "CREATE DATABASE $database"
-	export PGDATABASE=$database
+make_database() {
+	export PGDATABASE=$1
 	make_ledger snapshot_extension
 	make_items snapshot_extension 1 20 1000000000
 	make_items snapshot_extension 21 21
-	sql -c "INSERT INTO snapshot_extension.order_line (order_id, line_no, item, quantity) SELECT n / 3, n % 3, 21, 1 FROM generate_series(1, $(size 100000)) AS n"
+	sql -c "INSERT INTO snapshot_extension.order_line (order_id, line_no, item, quantity) SELECT n / 3, n % 3, 21, 1 FROM generate_series(1, $(size 20000)) AS n"
 	make_baseline snapshot_row_trigger row_trigger snapshot_extension
 	make_items snapshot_row_trigger 1 21
 	sql -c "UPDATE snapshot_row_trigger.stock SET available = 1000000000"
-	settle
+}
+for database in without beside; do
+	[[ -n $(sql -c "SELECT 1 FROM pg_database WHERE datname = '$database'") ]] || sql -c "CREATE DATABASE $database"
+	beside make_database "$database"
+done
+for database in without beside; do
+	PGDATABASE=$database settle
 done
 mkfifo hold
 PGDATABASE=beside psql -X -q <hold >/dev/null 2>&1 &
@@ -47,7 +52,7 @@ beside_snapshot() {
 	baseline) script=popular.pgb; schema=snapshot_row_trigger ;;
 	multi) script=multi.pgb; round=$((round + 1000)) ;;
 	receipt)
-		transactions "$schema" 1 -t "$(size 2000)" receipt.pgb
+		transactions "$schema" 1 -t "$(size 500)" receipt.pgb
 		return ;;
 	esac
 	transactions "$schema" 32 -D "round=$round" -D n=0 "$script"
