@@ -81,13 +81,15 @@ wait_beside() {
 	besides=()
 }
 
-# What a baseline must have to start where a ledger stands.
+# copy_state LEDGER BASELINE [no_lines]: what a baseline must have to start where a ledger stands.
 copy_state() {
+	local lines=true
+	[[ ${3:-} != no_lines ]] || lines=false
 	sql -o /dev/null <<-SQL
 		BEGIN;
 		SET session_replication_role = replica;
 		INSERT INTO $2.item SELECT * FROM $1.item;
-		INSERT INTO $2.order_line SELECT * FROM $1.order_line;
+		INSERT INTO $2.order_line SELECT * FROM $1.order_line WHERE $lines;
 		INSERT INTO $2.stock_move SELECT * FROM $1.stock_move;
 		INSERT INTO $2.backorder SELECT * FROM $1.backorder;
 		INSERT INTO $2.journal SELECT * FROM $1.journal;

@@ -4,10 +4,13 @@ items=$(size 10000)
 lines=$(size 200000)
 make_ledger copy_extension
 make_items copy_extension 1 "$items" 1000000000
+copy_baseline() {
+	make_baseline "copy_$1" "$1" copy_extension
+	make_items "copy_$1" 1 "$items"
+	sql -c "UPDATE copy_$1.stock SET available = 1000000000"
+}
 for kind in plain row_trigger statement_trigger; do
-	make_baseline "copy_$kind" "$kind" copy_extension
-	make_items "copy_$kind" 1 "$items"
-	sql -c "UPDATE copy_$kind.stock SET available = 1000000000"
+	beside copy_baseline "$kind"
 done
 settle
 

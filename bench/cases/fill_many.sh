@@ -7,7 +7,7 @@ sql -c "INSERT INTO many_extension.order_line (order_id, line_no, item, quantity
 	SELECT n / 3, n % 3, 1 + n % $items, 1 FROM generate_series(1, $items * 100) AS n"
 for kind in row_trigger statement_trigger; do
 	make_baseline "many_$kind" "$kind" many_extension
-	copy_state many_extension "many_$kind"
+	beside copy_state many_extension "many_$kind"
 done
 awk -v items="$items" 'BEGIN { for (n = 1; n <= items; n++) printf "%d\tmain\t10\n", n }' >receipts.txt
 chmod 644 receipts.txt

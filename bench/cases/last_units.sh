@@ -25,7 +25,7 @@ make_items last_extension 1 "$items" 8
 make_items last_extension 100001 110000 1000000000
 for kind in row_trigger statement_trigger; do
 	make_baseline "last_$kind" "$kind" last_extension
-	copy_state last_extension "last_$kind"
+	beside copy_state last_extension "last_$kind"
 done
 settle
 

@@ -30,7 +30,7 @@ make_ledger mixed_extension
 make_items mixed_extension 1 "$items" 200
 for kind in row_trigger statement_trigger; do
 	make_baseline "mixed_$kind" "$kind" mixed_extension
-	copy_state mixed_extension "mixed_$kind"
+	beside copy_state mixed_extension "mixed_$kind"
 done
 settle
 
@@ -44,7 +44,8 @@ mixed() {
 	note "$1 deadlocks" "$2" "$(cat deadlocks)"
 }
 
-interleave mixed extension statement_trigger
+interleave mixed extension
+once mixed statement_trigger
 once mixed row_trigger
 report "mixed day with 16 clients" extension tx/s "PL/pgSQL row trigger" row_trigger
 report "mixed day with 16 clients" extension tx/s "PL/pgSQL statement trigger" statement_trigger

@@ -10,10 +10,13 @@ SQL
 items=$(size 10000)
 make_ledger popular_extension
 make_items popular_extension 1 "$items" 1000000000
+popular_baseline() {
+	make_baseline "popular_$1" "$1" popular_extension
+	make_items "popular_$1" 1 "$items"
+	sql -c "UPDATE popular_$1.stock SET available = 1000000000"
+}
 for kind in row_trigger statement_trigger; do
-	make_baseline "popular_$kind" "$kind" popular_extension
-	make_items "popular_$kind" 1 "$items"
-	sql -c "UPDATE popular_$kind.stock SET available = 1000000000"
+	beside popular_baseline "$kind"
 done
 settle
 

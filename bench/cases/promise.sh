@@ -15,12 +15,16 @@ promise_ledger() {
 	(( $3 == 0 )) || sql -c "INSERT INTO $1.inbound (item, quantity, expected_at)
 		SELECT 1, greatest($2 * 9 / 4 / $3, 1), now() + n * interval '1 hour' FROM generate_series(1, $3) AS n"
 }
-promise_ledger promise_extension "$waiting" "$rows"
-promise_ledger promise_plain "$waiting" 0
-promise_ledger promise_few "$few" "$rows"
-# as many lines wait there, for something else: indexes are as large
-sql -c "INSERT INTO promise_few.order_line (order_id, line_no, item, quantity)
-	SELECT 'o' || n / 3, n % 3, 2, 1 + n % 5 FROM generate_series(1, $waiting) AS n"
+promise_few() {
+	promise_ledger promise_few "$few" "$rows"
+	# as many lines wait there, for something else: indexes are as large
+	sql -c "INSERT INTO promise_few.order_line (order_id, line_no, item, quantity)
+		SELECT 'o' || n / 3, n % 3, 2, 1 + n % 5 FROM generate_series(1, $waiting) AS n"
+}
+sql -c "CREATE EXTENSION IF NOT EXISTS backorder" 2>/dev/null
+beside promise_ledger promise_extension "$waiting" "$rows"
+beside promise_ledger promise_plain "$waiting" 0
+beside promise_few
 settle
 
 # what the schedule is made of, read in the same order

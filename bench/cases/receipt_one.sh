@@ -28,7 +28,7 @@ receipt_one() {
 receipt_one many 0 >/dev/null
 receipt_one few 0 >/dev/null
 usual_rounds=$rounds
-rounds=$((rounds * 3))		# they are short
+rounds=$((rounds * 2))		# they are short
 interleave receipt_one many few
 rounds=$usual_rounds
 report "receipt of one unit with $many lines waiting" many us "with $few waiting" few rate "<= 1.2"

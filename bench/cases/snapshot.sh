@@ -24,9 +24,6 @@ make_database() {
 	make_items snapshot_extension 1 20 1000000000
 	make_items snapshot_extension 21 21
 	sql -c "INSERT INTO snapshot_extension.order_line (order_id, line_no, item, quantity) SELECT n / 3, n % 3, 21, 1 FROM generate_series(1, $(size 20000)) AS n"
-	make_baseline snapshot_row_trigger row_trigger snapshot_extension
-	make_items snapshot_row_trigger 1 21
-	sql -c "UPDATE snapshot_row_trigger.stock SET available = 1000000000"
 }
 for database in without beside; do
 	[[ -n $(sql -c "SELECT 1 FROM pg_database WHERE datname = '$database'") ]] || sql -c "CREATE DATABASE $database"
@@ -49,7 +46,6 @@ beside_snapshot() {
 	export PGDATABASE=$database
 	case $what in
 	popular) script=popular.pgb ;;
-	baseline) script=popular.pgb; schema=snapshot_row_trigger ;;
 	multi) script=multi.pgb; round=$((round + 1000)) ;;
 	receipt)
 		transactions "$schema" 1 -t "$(size 500)" receipt.pgb
@@ -58,7 +54,7 @@ beside_snapshot() {
 	transactions "$schema" 32 -D "round=$round" -D n=0 "$script"
 }
 
-interleave beside_snapshot popular_beside popular_without multi_beside multi_without receipt_beside receipt_without baseline_beside baseline_without
+interleave beside_snapshot popular_beside popular_without multi_beside multi_without receipt_beside receipt_without
 held=$((SECONDS - held_since))
 echo "COMMIT; \\q" >&8
 exec 8>&-
@@ -67,7 +63,6 @@ export PGDATABASE=postgres
 report "one popular item beside a snapshot of $held s" popular_beside tx/s "without it" popular_without
 report "3-line orders over 20 items beside it" multi_beside tx/s "without it" multi_without
 report "receipt of one unit beside it" receipt_beside tx/s "without it" receipt_without
-report "PL/pgSQL row trigger: one item beside it" baseline_beside tx/s "without it" baseline_without
 for series in popular_beside multi_beside receipt_beside; do
 	note "$series first" 1 "$(of_series "$series" | head -n 1)"
 	note "$series last" 1 "$(of_series "$series" | tail -n 1)"
