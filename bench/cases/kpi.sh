@@ -31,10 +31,10 @@ figure() {
 	esac
 }
 
-interleave figure fill_rate by_hand month
+interleave figure fill_rate by_hand
 usual_rounds=$rounds
 rounds=1		# long ones, compared with nothing
-interleave figure kpi kpi_by_item kpi_by_customer kpi_monthly
+interleave figure month kpi kpi_by_item kpi_by_customer kpi_monthly
 rounds=$usual_rounds
 report "fill_rate() over $lines lines" fill_rate ms "sums written by hand" by_hand
 report "fill_rate() of one month" month ms "over all" fill_rate

@@ -37,7 +37,7 @@ settle
 mixed() {
 	# a minute of the extension in all; the others tell as much in less
 	local seconds=$((seconds * 12))
-	[[ $1 == extension ]] || seconds=$((seconds / 6))
+	[[ $1 == extension ]] || seconds=$((seconds / 12))
 	start_sampling
 	transactions "mixed_$1" 16 -D "round=$2" -D n=0 -D "items=$items" order.pgb@90 ship.pgb@5 receive.pgb@3 cancel.pgb@2
 	note "$1 waiting" "$2" "$(stop_sampling)"

@@ -10,14 +10,9 @@ SQL
 items=$(size 10000)
 make_ledger popular_extension
 make_items popular_extension 1 "$items" 1000000000
-popular_baseline() {
-	make_baseline "popular_$1" "$1" popular_extension
-	make_items "popular_$1" 1 "$items"
-	sql -c "UPDATE popular_$1.stock SET available = 1000000000"
-}
-for kind in row_trigger statement_trigger; do
-	beside popular_baseline "$kind"
-done
+make_baseline popular_row_trigger row_trigger popular_extension
+make_items popular_row_trigger 1 "$items"
+sql -c "UPDATE popular_row_trigger.stock SET available = 1000000000"
 settle
 
 popular() {
@@ -28,8 +23,7 @@ popular() {
 	transactions "popular_${series%_*}" 32 -D "round=$round" -D n=0 -D "items=$range" popular.pgb
 }
 
-interleave popular extension_one extension_all row_trigger_one row_trigger_all statement_trigger_one
+interleave popular extension_one extension_all row_trigger_one row_trigger_all
 report "32 clients order one popular item" extension_one tx/s "32 clients with $items items" extension_all rate ">= 0.8"
 report "32 clients order one popular item" extension_one tx/s "PL/pgSQL row trigger: one item" row_trigger_one
-report "32 clients order one popular item" extension_one tx/s "PL/pgSQL statement trigger: one item" statement_trigger_one
 report "32 clients with $items items" extension_all tx/s "PL/pgSQL row trigger: $items items" row_trigger_all

@@ -72,7 +72,7 @@ move() {
 	esac
 }
 usual_rounds=$rounds
-rounds=2
+rounds=1
 interleave move slip one
 rounds=$usual_rounds
 report "all $rows inbound rows slip by a day" slip ms
