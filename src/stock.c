@@ -25,9 +25,9 @@ int			max_slots = 16;
 /*
  * Changes any one slot that nobody holds and that has at least "quantity" in it.
  * Slots are probed one by one by their full key, from that which served this
- * session last or a starting point of its own: a scan over all of them would make every pair of orders a conflict under
- * SERIALIZABLE.  They are numbered without gaps, so halving the starting point
- * finds the first that exists.
+ * session last or a starting point of its own: a scan over all of them would make
+ * every pair of orders a conflict under SERIALIZABLE.  They are numbered without
+ * gaps, so halving the starting point finds the first that exists.
  */
 static bool
 SlotAddToAny(Stock *stock, const StockKey *key, Numeric quantity, const Balance *change)
