@@ -357,6 +357,7 @@ extern int32 SlotNumber(Stock *stock);
 extern bool SlotIs(Stock *stock, const StockKey *key, int number);
 extern bool SlotTryLock(Stock *stock);
 extern void SlotWaitLock(Stock *stock);
+extern bool SlotRead(Stock *stock, const StockKey *key, int number);
 extern bool SlotFind(Stock *stock, const StockKey *key, int number);
 extern SlotState SlotTry(Stock *stock, const StockKey *key, int number, Numeric quantity);
 extern SlotState SlotTryUnseen(Stock *stock, const StockKey *key, int number);

@@ -178,12 +178,17 @@ KeyedTableScan(KeyedTable *table, const Datum *keys, int nkeys, StrategyNumber l
 	return scan;
 }
 
-/* The row with this key, in table->slot, which pins its page until it is cleared. */
+/*
+ * The row with this key, in table->slot, which pins its page until it is cleared.
+ * The index has an entry for each page on which versions of the row are left.
+ * While an old snapshot keeps them all, new ones come on new pages at the end of
+ * the table, so the entries are read from their end.
+ */
 bool
 KeyedTableGet(KeyedTable *table, const Datum *keys, int nkeys)
 {
 	IndexScanDesc scan = KeyedTableScan(table, keys, nkeys, BTEqualStrategyNumber);
-	bool		found = index_getnext_slot(scan, ForwardScanDirection, table->slot);
+	bool		found = index_getnext_slot(scan, BackwardScanDirection, table->slot);
 
 	index_endscan(scan);
 	return found;

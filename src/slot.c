@@ -274,13 +274,20 @@ SlotInsert(Stock *stock, const StockKey *key, int number, const Balance *content
 
 /* Reads a slot by its number. */
 bool
-SlotFind(Stock *stock, const StockKey *key, int number)
+SlotRead(Stock *stock, const StockKey *key, int number)
 {
 	Datum		keys[3] = {PointerGetDatum(key->item), PointerGetDatum(key->location), Int32GetDatum(number)};
 
+	return KeyedTableGet(&stock->table, keys, 3);
+}
+
+/* The same, of a slot that serves: it is remembered. */
+bool
+SlotFind(Stock *stock, const StockKey *key, int number)
+{
 	if (RecallSlot(stock, key, number))
 		return true;
-	if (!KeyedTableGet(&stock->table, keys, 3))
+	if (!SlotRead(stock, key, number))
 		return false;
 	RememberSlot(stock, key, number);
 	return true;

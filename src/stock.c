@@ -11,6 +11,9 @@
  *	  exclusive gate "available" only falls; stock comes in, and slots are made,
  *	  only under it.  Who puts stock in never waits for a slot.  Slots below zero
  *	  hold no stock: see waiting.c.
+ *
+ *	  Slots are read one by one by their number, never as a range: beside an old
+ *	  snapshot a range would go by all versions that it keeps (see key.c).
  */
 #include "backorder.h"
 
@@ -48,32 +51,20 @@ SlotAddToAny(Stock *stock, const StockKey *key, Numeric quantity, const Balance 
 	return false;
 }
 
-/* The slots from a number on; those that hold stock begin at 0. */
-static IndexScanDesc
-SlotScan(Stock *stock, const StockKey *key, int from)
-{
-	Datum		keys[3] = {PointerGetDatum(key->item), PointerGetDatum(key->location), Int32GetDatum(from)};
-
-	return KeyedTableScan(&stock->table, keys, 3, BTGreaterEqualStrategyNumber);
-}
-
 /* Is there a slot with this much in it, by what is visible now? */
 bool
 StockSuffices(Engine *engine, const StockKey *key, Numeric quantity)
 {
 	Stock	   *stock = StockLook(engine);
-	IndexScanDesc scan;
-	bool		found = SlotFind(stock, key, RecallNumber(stock, key)) &&
+	int			number = RecallNumber(stock, key);
+	bool		found = SlotFind(stock, key, number) &&
 		NumericCompare(SlotNumeric(stock, SLOT_AVAILABLE), quantity) >= 0;
 
-	if (!found)
+	for (number = 0; !found && SlotRead(stock, key, number); number++)
 	{
-		scan = SlotScan(stock, key, 0);
-		while (!found && index_getnext_slot(scan, ForwardScanDirection, stock->table.slot))
-			found = NumericCompare(SlotNumeric(stock, SLOT_AVAILABLE), quantity) >= 0;
+		found = NumericCompare(SlotNumeric(stock, SLOT_AVAILABLE), quantity) >= 0;
 		if (found)
-			RememberSlot(stock, key, SlotNumber(stock));
-		index_endscan(scan);
+			RememberSlot(stock, key, number);
 	}
 	ExecClearTuple(stock->table.slot);
 	return found;
@@ -84,15 +75,13 @@ bool
 StockIsLeft(Engine *engine, const StockKey *key)
 {
 	Stock	   *stock = StockLook(engine);
-	IndexScanDesc scan = SlotScan(stock, key, 0);
 	bool		found = false;
 
-	while (!found && index_getnext_slot(scan, ForwardScanDirection, stock->table.slot))
+	for (int number = 0; !found && SlotRead(stock, key, number); number++)
 	{
 		RequireSeen(&stock->table);
 		found = NumericSign(SlotNumeric(stock, SLOT_AVAILABLE)) > 0;
 	}
-	index_endscan(scan);
 	ExecClearTuple(stock->table.slot);
 	return found;
 }
@@ -112,10 +101,9 @@ static Numeric
 StockDrain(Engine *engine, const StockKey *key, Numeric quantity, bool allocate)
 {
 	Stock	   *stock = StockLook(engine);
-	IndexScanDesc scan = SlotScan(stock, key, 0);
 	Numeric		rest = quantity;
 
-	while (NumericSign(rest) > 0 && index_getnext_slot(scan, ForwardScanDirection, stock->table.slot))
+	for (int number = 0; NumericSign(rest) > 0 && SlotRead(stock, key, number); number++)
 	{
 		Numeric		part;
 		Balance		change = {NULL, NULL, NULL};
@@ -133,7 +121,6 @@ StockDrain(Engine *engine, const StockKey *key, Numeric quantity, bool allocate)
 		SlotAdd(stock, &change);
 		rest = NumericSubtract(rest, part);
 	}
-	index_endscan(scan);
 	ExecClearTuple(stock->table.slot);
 	return NumericSubtract(quantity, rest);
 }
@@ -158,35 +145,29 @@ StockShip(Engine *engine, const StockKey *key, Numeric quantity)
 {
 	Stock	   *stock = StockLook(engine);
 	Balance		change = {NULL, NumericNegate(quantity), NULL};
-	IndexScanDesc scan;
 
 	if (SlotAddToAny(stock, key, NULL, &change))
 		return;
-	scan = SlotScan(stock, key, 0);
-	if (!index_getnext_slot(scan, ForwardScanDirection, stock->table.slot))
+	if (!SlotRead(stock, key, 0))
 		EngineFoundDamage(&engine->ledger, "allocated units are in no slot");
 	SlotWaitLock(stock);
-	index_endscan(scan);
 	SlotAdd(stock, &change);
 }
 
-/* The numbers of up to "wanted" slots, locked without waiting; "*existing" counts all there are. */
+/*
+ * The numbers of up to "wanted" slots, locked without waiting; "*existing" counts
+ * those that there are, as far as it had to look.
+ */
 static int
 LockFreeSlots(Stock *stock, const StockKey *key, int wanted, int *numbers, int *existing)
 {
-	IndexScanDesc scan = SlotScan(stock, key, 0);
+	int			number;
 	int			locked = 0;
 
-	*existing = 0;
-	while (index_getnext_slot(scan, ForwardScanDirection, stock->table.slot))
-	{
-		int			number = SlotNumber(stock);
-
-		*existing = number + 1;
-		if (locked < wanted && SlotTryLock(stock))
+	for (number = 0; locked < wanted && SlotRead(stock, key, number); number++)
+		if (SlotTryLock(stock))
 			numbers[locked++] = number;
-	}
-	index_endscan(scan);
+	*existing = number;
 	ExecClearTuple(stock->table.slot);
 	return locked;
 }
@@ -240,26 +221,36 @@ StockPut(Engine *engine, const StockKey *key, const Balance *change)
 	}
 }
 
+static void
+AddSlot(Stock *stock, Balance *balance)
+{
+	RequireSeen(&stock->table);
+	balance->available = NumericAdd(balance->available, SlotNumeric(stock, SLOT_AVAILABLE));
+	balance->allocated = NumericAdd(balance->allocated, SlotNumeric(stock, SLOT_ALLOCATED));
+	balance->backordered = NumericAdd(balance->backordered, SlotNumeric(stock, SLOT_BACKORDERED));
+}
+
 /*
  * The sum of all slots as they are seen now.  With "lock", under the exclusive
  * gate, it waits for those that hold stock, and nobody changes it until commit.
+ * Among the slots below zero numbers may be missing.
  */
 void
 StockSum(Engine *engine, const StockKey *key, bool lock, Balance *balance)
 {
 	Stock	   *stock = StockLook(engine);
-	IndexScanDesc scan = SlotScan(stock, key, PG_INT32_MIN);
+	Datum		keys[3] = {PointerGetDatum(key->item), PointerGetDatum(key->location), Int32GetDatum(PG_INT32_MIN)};
+	IndexScanDesc scan = KeyedTableScan(&stock->table, keys, 3, BTGreaterEqualStrategyNumber);
 
 	balance->available = balance->allocated = balance->backordered = NumericZero();
-	while (index_getnext_slot(scan, ForwardScanDirection, stock->table.slot))
-	{
-		if (lock && SlotNumber(stock) >= 0)
-			SlotWaitLock(stock);
-		RequireSeen(&stock->table);
-		balance->available = NumericAdd(balance->available, SlotNumeric(stock, SLOT_AVAILABLE));
-		balance->allocated = NumericAdd(balance->allocated, SlotNumeric(stock, SLOT_ALLOCATED));
-		balance->backordered = NumericAdd(balance->backordered, SlotNumeric(stock, SLOT_BACKORDERED));
-	}
+	while (index_getnext_slot(scan, ForwardScanDirection, stock->table.slot) && SlotNumber(stock) < 0)
+		AddSlot(stock, balance);
 	index_endscan(scan);
+	for (int number = 0; SlotRead(stock, key, number); number++)
+	{
+		if (lock)
+			SlotWaitLock(stock);
+		AddSlot(stock, balance);
+	}
 	ExecClearTuple(stock->table.slot);
 }
