@@ -72,6 +72,9 @@ extern void RowsInit(Rows *rows, RowShape *shape);
 extern void RowsAdd(Rows *rows, const Datum *values, const bool *nulls);
 extern void RowsAddLine(Rows *rows, const text *order_id, int64 line_no);
 extern void RowsEnd(Rows *rows);
+struct Engine;
+extern void EngineCollect(struct Engine *engine, Rows *rows, RowShape *shape, const Datum *values,
+						  const bool *nulls);
 
 /* a ledger table that is read by its primary key (key.c) */
 typedef struct KeyedTable
@@ -104,9 +107,8 @@ typedef struct Engine
 	bool		items_open;
 	bool		locations_open;
 	struct Stock *stock;
+	Rows		facts;			/* collected for the end; no store: none */
 	Rows		journal;
-	bool		journal_open;
-	struct LineFacts *facts;
 	struct Notifications *notifications;
 	struct Engine *outer;
 } Engine;
@@ -148,7 +150,7 @@ extern uint64 EngineLockRows(Engine *engine, const LedgerQuery *query, Rows *inp
 extern uint64 EngineExecute(Engine *engine, const LedgerQuery *query, Datum *values, const char *nulls);
 extern void RowsOffer(Engine *engine, Rows *rows, EphemeralNamedRelation relation);
 extern void RowsWithdraw(void);
-extern Portal EngineOpen(Engine *engine, const LedgerQuery *query, Datum *values);
+extern Portal EngineOpen(Engine *engine, const LedgerQuery *query, Rows *input, Datum *values);
 extern uint64 EngineFetch(Portal portal, int rows);
 extern uint64 EngineExecuteOn(Engine *engine, const LedgerQuery *query, Rows *input, Datum *values);
 extern uint64 EngineRead(Engine *engine, const LedgerQuery *query, Datum *values, const char *nulls);
@@ -481,7 +483,7 @@ typedef struct Claim
 	text	   *order_id;
 	int64		line_no;
 	const StockKey *key;
-	struct Demand *demand;		/* NULL: none, the units were taken away */
+	int			demand;			/* its number in the statement; the units were taken away: 0 */
 	Numeric		quantity;		/* asked for */
 	Numeric		shortage;		/* what stock could not cover */
 	const char *cause;			/* why a backorder is opened */
@@ -514,10 +516,16 @@ typedef struct Claim
 	" WHERE (p.valid_from <= " claim_at ") IS NOT FALSE AND (" claim_at " < p.valid_to) IS NOT FALSE" \
 	" AND jsonb_path_match_tz(i.line, p.condition, '{}', true)) AS r"
 
+/* claims are ranked, and settled, so many at a time */
+#define CLAIM_BATCH 4096
+
 extern uint64 RuleExecute(Engine *engine, const LedgerQuery *query, Rows *input, Datum *values);
+extern void ClaimsInit(Rows *claims);
+extern void ClaimsAdd(Rows *claims, const Claim *claim);
+extern Portal RuleOpen(Engine *engine, Rows *claims);
+extern Claim *RuleFetch(Portal ranked, int *count);
 extern void RuleRank(Engine *engine, Claim **claims, int count);
 extern int	ClaimCompareRank(const Claim *a, const Claim *b);
-extern int	ClaimCompareEntry(const void *a, const void *b);
 
 /* promise.c: when those who wait are served */
 typedef enum WalkColumn
@@ -626,6 +634,7 @@ extern bool SightOfTable(const Ledger *ledger, const char *table);
 typedef struct Demand
 {
 	StockKey	key;			/* first: a group of work */
+	int			number;			/* in the order in which the statement names them */
 	Numeric		quantity;		/* to place; 0: the item and location must exist, that is all */
 	Numeric		shortage;		/* what stock could not cover */
 	Numeric		joining;		/* of which units that join the queue */
@@ -633,13 +642,21 @@ typedef struct Demand
 	Policy		policy;
 } Demand;
 
-extern Demand *DemandCreate(const StockKey *key);
+/* all that one statement asks for */
+typedef struct Demands
+{
+	Demand	  **list;
+	int			count;
+	int			capacity;
+} Demands;
+
+extern Demand *DemandCreate(Demands *demands, const StockKey *key);
 extern void DemandAdd(Demand *demand, Numeric quantity);
 extern bool DemandSeemsGateless(Engine *engine, void *demand);
 extern bool DemandWithoutGate(Engine *engine, void *demand);
 extern LOCKMODE DemandGateMode(Engine *engine, void *demand);
 extern void DemandUnderGate(Engine *engine, void *demand, LOCKMODE mode);
-extern int	DemandSettle(Engine *engine, Claim **claims, int count);
+extern void DemandSettle(Engine *engine, const Demands *demands, Rows *claims);
 
 /* intent.c: what an UPDATE of an order line means */
 typedef struct Edit

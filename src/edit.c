@@ -26,6 +26,7 @@ typedef struct EditStatement
 	Edit	  **edits;
 	int			count;
 	int			group_count;
+	Demands		demands;
 	Claim	  **claims;
 	int			claim_count;
 } EditStatement;
@@ -135,17 +136,16 @@ GiveShare(EditGroup *group, Edit *edit)
 }
 
 static Claim *
-ClaimOfEdit(EditGroup *group, Edit *edit, int position)
+ClaimOfEdit(EditStatement *statement, EditGroup *group, Edit *edit, int position)
 {
 	Claim	   *claim = palloc0(sizeof(Claim));
 
 	if (group->demand == NULL)
-		group->demand = DemandCreate(&group->key);
+		group->demand = DemandCreate(&statement->demands, &group->key);
 	DemandAdd(group->demand, edit->asked);
 	claim->order_id = edit->after.order_id;
 	claim->line_no = edit->after.line_no;
-	claim->key = &group->key;
-	claim->demand = group->demand;
+	claim->demand = group->demand->number;
 	claim->quantity = edit->asked;
 	claim->cause = EditCauseOfAsking(edit);
 	claim->at_entry = edit->enters && !edit->entered;
@@ -169,9 +169,9 @@ FillGroups(EditStatement *statement, EditGroup **groups)
 		if (NumericSign(edit->given) > 0)
 			GiveShare(from, edit);
 		if (NumericSign(edit->asked) > 0)
-			statement->claims[statement->claim_count++] = ClaimOfEdit(to, edit, i);
+			statement->claims[statement->claim_count++] = ClaimOfEdit(statement, to, edit, i);
 		else if ((!edit->entered || !EditSamePlace(edit)) && to->demand == NULL)
-			to->demand = DemandCreate(&to->key);	/* it must exist all the same */
+			to->demand = DemandCreate(&statement->demands, &to->key);	/* it must exist all the same */
 		if (edit->ranked_anew && !edit->before.on_hold && !edit->held && EditSamePlace(edit))
 			to->ranked_anew = lappend(to->ranked_anew, edit);
 	}
@@ -300,19 +300,21 @@ static const WorkOps edit_work = {
 static void
 SettleClaims(Engine *engine, EditStatement *statement)
 {
-	int			count = 0;
+	Rows		claims;
 
+	ClaimsInit(&claims);
 	for (int i = 0; i < statement->claim_count; i++)
 	{
 		Claim	   *claim = statement->claims[i];
+		const Demand *demand = statement->demands.list[claim->demand];
 		text	   *on_short = statement->edits[claim->position]->after.on_short;
 
-		if (NumericSign(claim->demand->shortage) == 0)
+		if (NumericSign(demand->shortage) == 0)
 			continue;
-		claim->on_short = on_short ? OnShortFromText(on_short) : claim->demand->policy.on_short;
-		statement->claims[count++] = claim;
+		claim->on_short = on_short ? OnShortFromText(on_short) : demand->policy.on_short;
+		ClaimsAdd(&claims, claim);
 	}
-	(void) DemandSettle(engine, statement->claims, count);
+	DemandSettle(engine, &statement->demands, &claims);
 }
 
 static void

@@ -351,7 +351,7 @@ Reallocate(Engine *engine, void *argument)
 	claim->order_id = work->from.order_id;
 	claim->line_no = work->from.line_no;
 	claim->key = &key;
-	claim->shortage = work->quantity;
+	claim->quantity = claim->shortage = work->quantity;
 	claim->cause = "reallocated";
 	claim->claim_at = work->from.entered_at;
 	claim->opened_at = Max(now, claim->claim_at);

@@ -65,15 +65,7 @@ JournalAdd(Engine *engine, const Entry *entry)
 		[16] = former == NULL || !former->known
 	};
 
-	if (!engine->journal_open)
-	{
-		MemoryContext caller = MemoryContextSwitchTo(engine->memory);
-
-		RowsInit(&engine->journal, &journal_rows);
-		engine->journal_open = true;
-		MemoryContextSwitchTo(caller);
-	}
-	RowsAdd(&engine->journal, values, nulls);
+	EngineCollect(engine, &engine->journal, &journal_rows, values, nulls);
 	pfree(DatumGetPointer(values[0]));
 	pfree(DatumGetPointer(values[1]));
 	NotifyAdd(engine, entry);
@@ -85,9 +77,9 @@ JournalFlush(Engine *engine)
 	Rows		entries = engine->journal;
 	Datum		values[1];
 
-	if (!engine->journal_open)
+	if (entries.store == NULL)
 		return;
-	engine->journal_open = false;
+	engine->journal.store = NULL;
 	/* a row of the journal is numbered by a transaction that has a number itself: see outbox.c */
 	(void) GetTopTransactionId();
 	values[0] = CStringGetTextDatum(quote_qualified_identifier(engine->ledger.name, "journal"));

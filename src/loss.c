@@ -74,6 +74,7 @@ ReadHolders(Engine *engine, const StockKey *key, const Loss *loss, int *count)
 		claims[i]->order_id = ResultText(i, 1);
 		claims[i]->line_no = ResultInt64(i, 2);
 		claims[i]->key = key;
+		claims[i]->quantity = NumericZero();
 		claims[i]->cause = loss->cause;
 		claims[i]->claim_at = ResultTime(i, 3);
 		claims[i]->opened_at = Max(loss->at, claims[i]->claim_at);

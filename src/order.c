@@ -36,7 +36,8 @@ typedef struct Placement
 	TriggerData *trigger;
 	AttrNumber	attnum[LINE_COLUMNS];
 	TupleTableSlot *slot;
-	demands_hash *demands;
+	demands_hash *by_key;
+	Demands		demands;
 	MemoryContext row_memory;	/* emptied for each row */
 } Placement;
 
@@ -49,16 +50,16 @@ DemandOf(Engine *engine, Placement *placement, const Line *line)
 	bool		found;
 
 	StockKeyInit(&key, line->item, line->location);
-	entry = demands_lookup(placement->demands, key);
+	entry = demands_lookup(placement->by_key, key);
 	if (entry != NULL)
 		return entry->demand;
 	key.item = MemoryContextAlloc(engine->memory, VARSIZE_ANY(line->item));
 	memcpy(key.item, line->item, VARSIZE_ANY(line->item));
 	key.location = MemoryContextAlloc(engine->memory, VARSIZE_ANY(line->location));
 	memcpy(key.location, line->location, VARSIZE_ANY(line->location));
-	entry = demands_insert(placement->demands, key, &found);
+	entry = demands_insert(placement->by_key, key, &found);
 	MemoryContextSwitchTo(engine->memory);
-	entry->demand = DemandCreate(&key);
+	entry->demand = DemandCreate(&placement->demands, &key);
 	MemoryContextSwitchTo(placement->row_memory);
 	return entry->demand;
 }
@@ -101,63 +102,44 @@ SumDemand(Engine *engine, Placement *placement)
 		{
 			Fact		fact;
 
-			FactInit(&fact, TextCopy(line.order_id), line.line_no);
+			FactInit(&fact, line.order_id, line.line_no);
 			fact.on_hold = 1;
 			FactAdd(engine, &fact);
 		}
 	}
 }
 
-static Claim *
-ClaimOfEntry(Demand *demand, Line *line, int64 position)
-{
-	Claim	   *claim = palloc0(sizeof(Claim));
-
-	LineCopy(line);
-	claim->order_id = line->order_id;
-	claim->line_no = line->line_no;
-	claim->key = &demand->key;
-	claim->demand = demand;
-	claim->quantity = line->quantity;
-	claim->cause = "entry";
-	claim->at_entry = true;
-	claim->on_short = line->on_short ? OnShortFromText(line->on_short) : demand->policy.on_short;
-	claim->claim_at = claim->opened_at = LineEntryTime(line);
-	claim->position = position;
-	return claim;
-}
-
-/* The lines of the demands that stock did not cover. */
-static Claim **
-ShortClaims(Engine *engine, Placement *placement, int *count)
+/* The claims of the lines whose demands stock did not cover. */
+static void
+ReadShortClaims(Engine *engine, Placement *placement, Rows *claims)
 {
 	Tuplestorestate *rows = placement->trigger->tg_newtable;
-	Claim	  **claims = palloc(sizeof(Claim *) * 16);
-	int			capacity = 16;
 	int64		position = 0;
 	Line		line;
 
-	*count = 0;
+	ClaimsInit(claims);
 	TransitionRewind(rows);
 	while (TransitionNext(rows, placement->slot))
 	{
 		Demand	   *demand;
-		bool		is_short;
+		Claim		claim = {.cause = "entry", .at_entry = true, .position = ++position};
 
-		position++;
 		MemoryContextReset(placement->row_memory);
 		MemoryContextSwitchTo(placement->row_memory);
 		LineRead(placement->slot, placement->attnum, &line);
 		demand = DemandOf(engine, placement, &line);
-		is_short = LineIsDue(&line) && NumericSign(demand->shortage) > 0;
+		if (LineIsDue(&line) && NumericSign(demand->shortage) > 0)
+		{
+			claim.order_id = line.order_id;
+			claim.line_no = line.line_no;
+			claim.demand = demand->number;
+			claim.quantity = line.quantity;
+			claim.on_short = line.on_short ? OnShortFromText(line.on_short) : demand->policy.on_short;
+			claim.claim_at = claim.opened_at = LineEntryTime(&line);
+			ClaimsAdd(claims, &claim);
+		}
 		MemoryContextSwitchTo(engine->memory);
-		if (!is_short)
-			continue;
-		if (*count == capacity)
-			claims = repalloc_huge(claims, sizeof(Claim *) * (capacity *= 2));
-		claims[(*count)++] = ClaimOfEntry(demand, &line, position);
 	}
-	return claims;
 }
 
 static const WorkOps placement_work = {
@@ -168,30 +150,27 @@ static void
 PlaceLines(Engine *engine, void *argument)
 {
 	Placement	placement = {.trigger = argument};
-	demands_iterator iterator;
-	DemandEntry *entry;
+	Demands    *demands = &placement.demands;
 	void	  **groups;
-	int			count = 0;
 	bool		any_short = false;
 
 	LineColumns(placement.trigger->tg_relation, placement.attnum);
 	placement.slot = TransitionSlot(placement.trigger);
-	placement.demands = demands_create(engine->memory, 16, NULL);
+	placement.by_key = demands_create(engine->memory, 16, NULL);
 	placement.row_memory = AllocSetContextCreate(engine->memory, "backorder row", ALLOCSET_SMALL_SIZES);
 	SumDemand(engine, &placement);
 
-	groups = MemoryContextAllocHuge(engine->memory, sizeof(void *) * Max(placement.demands->members, 1));
-	demands_start_iterate(placement.demands, &iterator);
-	while ((entry = demands_iterate(placement.demands, &iterator)) != NULL)
-		groups[count++] = entry->demand;
-	WorkRun(engine, groups, count, &placement_work);
-	for (int i = 0; i < count && !any_short; i++)
-		any_short = NumericSign(((Demand *) groups[i])->shortage) > 0;
+	groups = MemoryContextAllocHuge(engine->memory, sizeof(void *) * Max(demands->count, 1));
+	memcpy(groups, demands->list, sizeof(void *) * demands->count);
+	WorkRun(engine, groups, demands->count, &placement_work);
+	for (int i = 0; i < demands->count && !any_short; i++)
+		any_short = NumericSign(demands->list[i]->shortage) > 0;
 	if (any_short)
 	{
-		Claim	  **claims = ShortClaims(engine, &placement, &count);
+		Rows		claims;
 
-		(void) DemandSettle(engine, claims, count);
+		ReadShortClaims(engine, &placement, &claims);
+		DemandSettle(engine, demands, &claims);
 	}
 	ExecDropSingleTupleTableSlot(placement.slot);
 	PendingPop(RelationGetRelid(placement.trigger->tg_relation));

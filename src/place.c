@@ -4,11 +4,20 @@
  */
 #include "backorder.h"
 
+#include "utils/memutils.h"
+
+/* Another demand of the statement. */
 Demand *
-DemandCreate(const StockKey *key)
+DemandCreate(Demands *demands, const StockKey *key)
 {
 	Demand	   *demand = palloc0(sizeof(Demand));
 
+	if (demands->list == NULL)
+		demands->list = palloc(sizeof(Demand *) * (demands->capacity = 16));
+	if (demands->count == demands->capacity)
+		demands->list = repalloc_huge(demands->list, sizeof(Demand *) * (demands->capacity *= 2));
+	demand->number = demands->count;
+	demands->list[demands->count++] = demand;
 	demand->key = *key;
 	demand->quantity = NumericZero();
 	demand->shortage = NumericZero();
@@ -78,6 +87,7 @@ DemandUnderGate(Engine *engine, void *group, LOCKMODE mode)
 	if (mode == ExclusiveLock &&
 		(demand->policy.auto_allocate || NumericSign(QueueWaiting(engine, &demand->key)) == 0))
 		taken = StockTakeUpTo(engine, &demand->key, demand->quantity);
+	demand->covered = taken;
 	demand->shortage = NumericSubtract(demand->quantity, taken);
 }
 
@@ -99,9 +109,8 @@ RefuseLine(Engine *engine, const Claim *claim, Numeric covered)
 }
 
 static void
-CheckLimit(Engine *engine, const Claim *claim)
+CheckLimit(Engine *engine, const Claim *claim, Demand *demand)
 {
-	Demand	   *demand = claim->demand;
 	Numeric		limit = demand->policy.backorder_limit;
 	Numeric		waiting;
 
@@ -127,30 +136,33 @@ CheckLimit(Engine *engine, const Claim *claim)
 			 err_generic_string(PG_DIAG_CONSTRAINT_NAME, "item_backorder_limit")));
 }
 
-/* What was taken goes to the claims in their order; the rest of each is its shortage. */
+/*
+ * What was taken goes to the claims in their order; the rest of each is its
+ * shortage.  Those that are short are pointed to by "kept".
+ */
 static int
-Distribute(Engine *engine, Claim **claims, int count)
+Distribute(Engine *engine, const Demands *demands, Claim *claims, int count, Claim **kept)
 {
-	int			kept = 0;
+	int			kept_count = 0;
 
-	for (int i = 0; i < count; i++)
-		claims[i]->demand->covered = NumericSubtract(claims[i]->demand->quantity, claims[i]->demand->shortage);
 	for (int i = 0; i < count; i++)
 	{
-		Claim	   *claim = claims[i];
-		Numeric		covered = NumericLeast(claim->quantity, claim->demand->covered);
+		Claim	   *claim = &claims[i];
+		Demand	   *demand = demands->list[claim->demand];
+		Numeric		covered = NumericLeast(claim->quantity, demand->covered);
 
-		claim->demand->covered = NumericSubtract(claim->demand->covered, covered);
+		claim->key = &demand->key;
+		demand->covered = NumericSubtract(demand->covered, covered);
 		claim->shortage = NumericSubtract(claim->quantity, covered);
 		if (NumericSign(claim->shortage) == 0)
 			continue;
 		if (claim->on_short == SHORT_REFUSE)
 			RefuseLine(engine, claim, covered);
 		if (claim->on_short == SHORT_BACKORDER)
-			claim->demand->joining = NumericAdd(claim->demand->joining, claim->shortage);
-		claims[kept++] = claim;
+			demand->joining = NumericAdd(demand->joining, claim->shortage);
+		kept[kept_count++] = claim;
 	}
-	return kept;
+	return kept_count;
 }
 
 static void
@@ -168,25 +180,62 @@ RecordShortage(Engine *engine, const Claim *claim)
 	FactAdd(engine, &fact);
 }
 
-/*
- * Settles all claims on demands that are short: ranks them, gives them what was
- * taken, refuses what must be refused, opens backorders for the rest and notes
- * the facts.  Returns how many are short, which are then the first of "claims".
- */
-int
-DemandSettle(Engine *engine, Claim **claims, int count)
+/* Settles the next claims; what a demand keeps for those that follow is put into "memory". */
+static void
+SettleBatch(Engine *engine, const Demands *demands, Claim *claims, int count, MemoryContext memory)
 {
-	int			kept;
+	Claim	  **kept = palloc(sizeof(Claim *) * count);
+	int			kept_count = Distribute(engine, demands, claims, count, kept);
+	Demand	   *last = demands->list[claims[count - 1].demand];
+	MemoryContext caller;
 
-	if (count == 0)
-		return 0;
-	RuleRank(engine, claims, count);
-	qsort(claims, count, sizeof(Claim *), ClaimCompareEntry);
-	kept = Distribute(engine, claims, count);
-	for (int i = 0; i < kept; i++)
-		CheckLimit(engine, claims[i]);
-	QueueOpen(engine, claims, kept);
-	for (int i = 0; i < kept; i++)
-		RecordShortage(engine, claims[i]);
-	return kept;
+	for (int i = 0; i < kept_count; i++)
+		CheckLimit(engine, kept[i], demands->list[kept[i]->demand]);
+	if (kept_count > 0)
+		QueueOpen(engine, kept, kept_count);
+	for (int i = 0; i < kept_count; i++)
+		RecordShortage(engine, kept[i]);
+	caller = MemoryContextSwitchTo(memory);
+	last->covered = DatumGetNumericCopy(NumericGetDatum(last->covered));
+	last->joining = NumericZero();
+	MemoryContextSwitchTo(caller);
+}
+
+/*
+ * Settles claims on demands that are short: ranks them, gives them what was
+ * taken, refuses what must be refused, opens backorders for the rest and notes
+ * the facts.  They are settled in batches, each in memory of its own, demand by
+ * demand: the memory needed follows the items, not the lines.
+ */
+void
+DemandSettle(Engine *engine, const Demands *demands, Rows *claims)
+{
+	MemoryContext caller = CurrentMemoryContext;
+	MemoryContext memory;
+	Portal		ranked;
+	int64		total = 0;
+	int			count;
+
+	if (claims->count > 0)
+	{
+		memory = AllocSetContextCreate(caller, "backorder batch", ALLOCSET_DEFAULT_SIZES);
+		ranked = RuleOpen(engine, claims);
+		do
+		{
+			Claim	   *batch;
+
+			MemoryContextSwitchTo(memory);
+			batch = RuleFetch(ranked, &count);
+			total += count;
+			if (count < CLAIM_BATCH ? total != claims->count : total > claims->count)
+				EngineFoundDamage(&engine->ledger, "an order line that is to be ranked does not exist");
+			if (count > 0)
+				SettleBatch(engine, demands, batch, count, caller);
+			MemoryContextSwitchTo(caller);
+			MemoryContextReset(memory);
+		} while (count == CLAIM_BATCH);
+		SPI_cursor_close(ranked);
+		MemoryContextDelete(memory);
+	}
+	RowsEnd(claims);
 }

@@ -295,19 +295,24 @@ EngineRead(Engine *engine, const LedgerQuery *query, Datum *values, const char *
 
 /*
  * Opens a query to be read piece by piece, as it is now: what is written meanwhile
- * does not change it, and is not read again.
+ * does not change it, and is not read again.  "input" must last as long.
  */
 Portal
-EngineOpen(Engine *engine, const LedgerQuery *query, Datum *values)
+EngineOpen(Engine *engine, const LedgerQuery *query, Rows *input, Datum *values)
 {
 	MemoryContext caller = CurrentMemoryContext;
+	EphemeralNamedRelationData relation;
 	Portal		portal;
 
 	EngineConnect(engine);
+	if (input != NULL)
+		RowsOffer(engine, input, &relation);
 	CommandCounterIncrement();
 	PushActiveSnapshot(GetLatestSnapshot());
 	portal = SPI_cursor_open(NULL, LedgerPlan(&engine->ledger, query), values, NULL, true);
 	PopActiveSnapshot();
+	if (input != NULL)
+		RowsWithdraw();			/* it has them; other statements have rows of their own */
 	MemoryContextSwitchTo(caller);
 	return portal;
 }

@@ -224,7 +224,7 @@ QueueServe(Engine *engine, const StockKey *key, Source *sources, int count)
 	Supply		supply = {sources, count, 0, sources[0].quantity};
 	MemoryContext memory = AllocSetContextCreate(CurrentMemoryContext, "backorder batch", ALLOCSET_DEFAULT_SIZES);
 	Datum		values[2] = {PointerGetDatum(key->item), PointerGetDatum(key->location)};
-	Portal		queue = EngineOpen(engine, &read_front, values);
+	Portal		queue = EngineOpen(engine, &read_front, NULL, values);
 	Numeric		used = NumericZero();
 	uint64		batch = FIRST_BATCH;
 	uint64		rows;

@@ -11,25 +11,64 @@
 
 #include "utils/guc.h"
 
-/* claims are ranked so many at a time */
-#define CLAIM_BATCH 4096
-
 static RowShape claim_rows = {NULL, {
-	{"order_id", TEXTOID}, {"line_no", INT8OID}, {"claim_at", TIMESTAMPTZOID}, {"n", INT8OID}
+	{"order_id", TEXTOID}, {"line_no", INT8OID}, {"demand", INT4OID}, {"position", INT8OID},
+	{"quantity", NUMERICOID}, {"cause", TEXTOID}, {"at_entry", BOOLOID}, {"on_short", INT4OID},
+	{"claim_at", TIMESTAMPTZOID}, {"opened_at", TIMESTAMPTZOID}
 }};
 
+/*
+ * The order in which the lines of one statement are placed, item by item: as they
+ * entered, so that history replays as it happened; by rank, so that an import with
+ * one timestamp follows the rules; as they stood in the statement.
+ */
 static const LedgerQuery rank_claims = {
 	"SELECT " RULE_COLUMNS("k.claim_at")
-	", k.n FROM input AS k"
+	", k.order_id, k.line_no, k.demand, k.position, k.quantity, k.cause, k.at_entry, k.on_short, k.claim_at, k.opened_at"
+	" FROM input AS k"
 	" JOIN @.rule_input AS i ON i.order_id = k.order_id AND i.line_no = k.line_no"
-	RULE_JOIN("k.claim_at"),
+	RULE_JOIN("k.claim_at")
+	" ORDER BY k.demand, k.claim_at, priority DESC, rank_at, k.position",
 	0, {0}, &claim_rows
 };
 
-/*
- * Runs a query that evaluates rules.  What they say of times does not depend on
- * the session: the times of a line are given to them in UTC.
- */
+void
+ClaimsInit(Rows *claims)
+{
+	RowsInit(claims, &claim_rows);
+}
+
+void
+ClaimsAdd(Rows *claims, const Claim *claim)
+{
+	Datum		values[] = {
+		PointerGetDatum(claim->order_id),
+		Int64GetDatum(claim->line_no),
+		Int32GetDatum(claim->demand),
+		Int64GetDatum(claim->position),
+		NumericGetDatum(claim->quantity),
+		CStringGetTextDatum(claim->cause),
+		BoolGetDatum(claim->at_entry),
+		Int32GetDatum(claim->on_short),
+		TimestampTzGetDatum(claim->claim_at),
+		TimestampTzGetDatum(claim->opened_at)
+	};
+
+	RowsAdd(claims, values, NULL);
+	pfree(DatumGetPointer(values[5]));
+}
+
+/* Until AtEOXact_GUC(): what rules say of times does not depend on the session. */
+static int
+TimesInUtc(void)
+{
+	int			level = NewGUCNestLevel();
+
+	(void) set_config_option("TimeZone", "UTC", PGC_USERSET, PGC_S_SESSION, GUC_ACTION_SAVE, true, 0, false);
+	return level;
+}
+
+/* Runs a query that evaluates rules. */
 uint64
 RuleExecute(Engine *engine, const LedgerQuery *query, Rows *input, Datum *values)
 {
@@ -37,49 +76,84 @@ RuleExecute(Engine *engine, const LedgerQuery *query, Rows *input, Datum *values
 	uint64		rows;
 
 	EngineConnect(engine);
-	level = NewGUCNestLevel();
-	(void) set_config_option("TimeZone", "UTC", PGC_USERSET, PGC_S_SESSION, GUC_ACTION_SAVE, true, 0, false);
+	level = TimesInUtc();
 	rows = EngineExecuteOn(engine, query, input, values);
 	AtEOXact_GUC(false, level);
 	return rows;
 }
 
-static void
-RankBatch(Engine *engine, Claim **claims, int count)
+/* Opens the claims to be fetched with their ranks, in the order in which they are placed. */
+Portal
+RuleOpen(Engine *engine, Rows *claims)
 {
-	Rows		input;
+	return EngineOpen(engine, &rank_claims, claims, NULL);
+}
 
-	RowsInit(&input, &claim_rows);
-	for (int i = 0; i < count; i++)
-	{
-		Datum		values[] = {
-			PointerGetDatum(claims[i]->order_id),
-			Int64GetDatum(claims[i]->line_no),
-			TimestampTzGetDatum(claims[i]->claim_at),
-			Int64GetDatum(i)
-		};
+/* The next claims, up to CLAIM_BATCH of them. */
+Claim *
+RuleFetch(Portal ranked, int *count)
+{
+	int			level = TimesInUtc();
+	Claim	   *claims;
 
-		RowsAdd(&input, values, NULL);
-	}
-	if (RuleExecute(engine, &rank_claims, &input, NULL) != (uint64) count)
-		EngineFoundDamage(&engine->ledger, "an order line that is to be ranked does not exist");
-	for (int i = 0; i < count; i++)
+	*count = (int) EngineFetch(ranked, CLAIM_BATCH);
+	AtEOXact_GUC(false, level);
+	claims = palloc0(sizeof(Claim) * Max(*count, 1));
+	for (int i = 0; i < *count; i++)
 	{
-		Claim	   *claim = claims[ResultInt64(i, 4)];
+		Claim	   *claim = &claims[i];
 
 		claim->priority = ResultInt32(i, 1);
 		claim->rank_at = ResultTime(i, 2);
 		claim->rules = ResultTextArray(i, 3);
+		claim->order_id = ResultText(i, 4);
+		claim->line_no = ResultInt64(i, 5);
+		claim->demand = ResultInt32(i, 6);
+		claim->position = ResultInt64(i, 7);
+		claim->quantity = ResultNumeric(i, 8);
+		claim->cause = text_to_cstring(ResultText(i, 9));
+		claim->at_entry = ResultBool(i, 10);
+		claim->on_short = (OnShort) ResultInt32(i, 11);
+		claim->claim_at = ResultTime(i, 12);
+		claim->opened_at = ResultTime(i, 13);
 	}
-	RowsEnd(&input);
+	return claims;
 }
 
-/* Fills in priority, rank_at and rules of each claim. */
+/* Fills in priority, rank_at and rules of each claim on units that are taken from its line. */
 void
 RuleRank(Engine *engine, Claim **claims, int count)
 {
-	for (int start = 0; start < count; start += CLAIM_BATCH)
-		RankBatch(engine, claims + start, Min(CLAIM_BATCH, count - start));
+	Rows		rows;
+	Portal		ranked;
+	int			fetched;
+	int			total = 0;
+
+	ClaimsInit(&rows);
+	for (int i = 0; i < count; i++)
+	{
+		claims[i]->position = i;
+		ClaimsAdd(&rows, claims[i]);
+	}
+	ranked = RuleOpen(engine, &rows);
+	do
+	{
+		Claim	   *batch = RuleFetch(ranked, &fetched);
+
+		for (int i = 0; i < fetched; i++)
+		{
+			Claim	   *claim = claims[batch[i].position];
+
+			claim->priority = batch[i].priority;
+			claim->rank_at = batch[i].rank_at;
+			claim->rules = batch[i].rules;
+		}
+		total += fetched;
+	} while (fetched == CLAIM_BATCH);
+	SPI_cursor_close(ranked);
+	RowsEnd(&rows);
+	if (total != count)
+		EngineFoundDamage(&engine->ledger, "an order line that is to be ranked does not exist");
 }
 
 /* The order in which a queue is served, as far as a rank can tell. */
@@ -89,23 +163,4 @@ ClaimCompareRank(const Claim *a, const Claim *b)
 	if (a->priority != b->priority)
 		return a->priority > b->priority ? -1 : 1;
 	return (a->rank_at > b->rank_at) - (a->rank_at < b->rank_at);
-}
-
-/*
- * The order in which the lines of one statement are placed: as they entered, so
- * that history replays as it happened; by rank, so that an import with one
- * timestamp follows the rules; as they stood in the statement.
- */
-int
-ClaimCompareEntry(const void *a, const void *b)
-{
-	const Claim *left = *(Claim *const *) a;
-	const Claim *right = *(Claim *const *) b;
-	int			order = (left->claim_at > right->claim_at) - (left->claim_at < right->claim_at);
-
-	if (order == 0)
-		order = ClaimCompareRank(left, right);
-	if (order == 0)
-		order = (left->position > right->position) - (left->position < right->position);
-	return order;
 }
