@@ -25,10 +25,10 @@ printf 'lines,measure,unit,value\n' >results.csv
 for step in "${steps[@]}"; do
 	lines=$(size "$step")
 	progress "$lines lines:"
-	# nine of ten in stock, one waiting; half of these for one item
+	# nine of ten in stock, one waiting; three quarters of these for one item, which serves all receipts below
 	sql -c "INSERT INTO grow_extension.order_line (order_id, line_no, item, quantity, customer, placed_at)
 		SELECT 'g' || lpad((n / 3)::text, 9, '0'), n % 3,
-			CASE WHEN n % 20 = 0 THEN 1000001 WHEN n % 20 = 10 THEN 1000002 + n % 7 ELSE 1 + n * 7919 % $items END, 1, 'c' || n / 3 % 1000,
+			CASE WHEN n % 40 = 30 THEN 1000002 + n % 7 WHEN n % 10 = 0 THEN 1000001 ELSE 1 + n * 7919 % $items END, 1, 'c' || n / 3 % 1000,
 			timestamptz '2025-01-01' + n * interval '1 second'
 		FROM generate_series($((have + 1)), $lines::bigint) AS n"
 	have=$lines
@@ -37,7 +37,7 @@ for step in "${steps[@]}"; do
 	for (( round = 1; round <= rounds; round++ )); do
 		prefix=$((step / 1000 * 10 + round))
 		note "$lines,one line in stock,us" "$round" "$(transactions grow_extension 1 -D "round=$prefix" -D n=0 -D "items=$items" line.pgb | awk '{ print 1000000 / $1 }')"
-		note "$lines,receipt of one unit,us" "$round" "$(transactions grow_extension 1 -t "$(size 200)" receipt.pgb | awk '{ print 1000000 / $1 }')"
+		note "$lines,receipt of one unit,us" "$round" "$(transactions grow_extension 1 -t "$(size 120)" receipt.pgb | awk '{ print 1000000 / $1 }')"
 		awk -v r="$prefix" -v lines="$(size 10000)" -v items="$items" 'BEGIN { srand(r)
 			for (n = 1; n <= lines; n++) printf "f%06d%08d\t1\t%d\t1\n", r, n, int(rand() * items) + 1 }' >copy.txt
 		chmod 644 copy.txt

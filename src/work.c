@@ -71,17 +71,24 @@ GateForeseen(Engine *engine, void **groups, int count, const WorkOps *ops)
 static void
 WorkOnStripe(Engine *engine, void **groups, int count, const WorkOps *ops)
 {
+	bool		foreseen = GateForeseen(engine, groups, count, ops);
 	int			done = 0;
 	LOCKMODE	mode;
 
-	if (!GateForeseen(engine, groups, count, ops))
+	if (!foreseen)
 		while (done < count && ops->without_gate(engine, groups[done]))
 			done++;
 	if (done == count)
 		return;
 	mode = TakeGate(engine, groups + done, count - done, ops);
 	for (int i = done; i < count; i++)
-		ops->under_gate(engine, groups[i], mode);
+	{
+		bool		tried = !foreseen && i == done;
+
+		/* under the gate what needs none is done as without it: who waits for a slot there may be waited for */
+		if (tried || !ops->without_gate(engine, groups[i]))
+			ops->under_gate(engine, groups[i], mode);
+	}
 }
 
 /* Sorts the groups and does the work of each. */

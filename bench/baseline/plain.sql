@@ -19,8 +19,12 @@ CREATE TABLE baseline.stock (
 	PRIMARY KEY (item, location)
 ) WITH (fillfactor = 20, autovacuum_vacuum_scale_factor = 0.05, autovacuum_vacuum_cost_delay = 0);
 ALTER TABLE baseline.stock_move ALTER location SET DEFAULT 'main';
-/* nobody reads this outbox */
-ALTER TABLE baseline.journal ALTER horizon SET DEFAULT '0';
+/* who did it is written with each row; nobody reads this outbox */
+ALTER TABLE baseline.journal
+	ALTER actor SET DEFAULT nullif(current_setting('backorder.actor', true), ''),
+	ALTER session_user_name SET DEFAULT session_user,
+	ALTER transaction_id SET DEFAULT pg_current_xact_id(),
+	ALTER horizon SET DEFAULT '0';
 
 /* LIKE leaves the storage parameters of the tables behind. */
 SELECT format('ALTER TABLE baseline.%I SET (%s)', relname, array_to_string(reloptions, ', '))

@@ -21,9 +21,9 @@ CREATE TABLE journal (
 	reason text,
 	happened_at timestamptz NOT NULL,
 	recorded_at timestamptz NOT NULL DEFAULT clock_timestamp(),
-	actor text DEFAULT nullif(current_setting('backorder.actor', true), ''),
-	session_user_name text NOT NULL DEFAULT session_user,
-	transaction_id xid8 NOT NULL DEFAULT pg_current_xact_id(),
+	actor text,
+	session_user_name text NOT NULL,
+	transaction_id xid8 NOT NULL,
 	horizon xid8 NOT NULL
 );
 CREATE INDEX journal_line ON journal (order_id, line_no);
