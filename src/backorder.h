@@ -666,13 +666,14 @@ typedef struct Edit
 	bool		entered;		/* it was demand before, or had been */
 	bool		enters;			/* it becomes demand, first time or again */
 	bool		held;			/* it is put on hold */
-	bool		ranked_anew;
 	Numeric		given;			/* units of demand given up */
 	Numeric		asked;			/* units of demand to be placed */
 } Edit;
 
 extern void EditJudge(Edit *edit);
 extern bool EditSamePlace(const Edit *edit);
+extern bool EditStays(const Edit *edit);
+extern bool EditOnlyRanks(const Edit *edit);
 extern const char *EditCauseOfGiving(const Edit *edit);
 extern const char *EditCauseOfAsking(const Edit *edit);
 extern void EditRecordFacts(Engine *engine, const Edit *edit);

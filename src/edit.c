@@ -10,6 +10,17 @@
  */
 #include "backorder.h"
 
+#include "utils/memutils.h"
+
+/* A line that waits, and is ranked anew. */
+typedef struct Waiter
+{
+	text	   *item;
+	text	   *location;
+	text	   *order_id;
+	int64		line_no;
+} Waiter;
+
 /* What a statement does to one item at one location. */
 typedef struct EditGroup
 {
@@ -17,66 +28,113 @@ typedef struct EditGroup
 	Demand	   *demand;
 	Share	  **given;
 	int			given_count;
-	List	   *ranked_anew;	/* edits */
+	Waiter	   *waiters;
+	int			waiter_count;
 } EditGroup;
 
 typedef struct EditStatement
 {
 	TriggerData *trigger;
-	Edit	  **edits;
+	Rows		lines;			/* all that changed */
+	Rows		ranked_anew;	/* of which these */
+	Edit	  **edits;			/* that do more than rank */
 	int			count;
+	int			capacity;
+	Waiter	   *waiters;
+	int			waiter_count;
 	int			group_count;
 	Demands		demands;
 	Claim	  **claims;
 	int			claim_count;
 } EditStatement;
 
-/* The pairs of OLD and NEW that matter; both tables have them in the same order. */
+/* Keeps an edit in the current memory context. */
+static void
+KeepEdit(EditStatement *statement, const Edit *read)
+{
+	Edit	   *edit = palloc(sizeof(Edit));
+
+	*edit = *read;
+	LineCopy(&edit->before);
+	LineCopy(&edit->after);
+	edit->given = DatumGetNumericCopy(NumericGetDatum(edit->given));
+	edit->asked = DatumGetNumericCopy(NumericGetDatum(edit->asked));
+	if (statement->count == statement->capacity)
+		statement->edits = repalloc_huge(statement->edits, sizeof(Edit *) * (statement->capacity *= 2));
+	statement->edits[statement->count++] = edit;
+}
+
+/*
+ * The pairs of OLD and NEW that matter; both tables have them in the same order.
+ * Most statements over many lines change what may rank them and nothing else:
+ * those lines are noted on disk.
+ */
 static void
 ReadEdits(Engine *engine, EditStatement *statement, const AttrNumber *attnum)
 {
 	TriggerData *trigger = statement->trigger;
 	TupleTableSlot *before = TransitionSlot(trigger);
 	TupleTableSlot *after = TransitionSlot(trigger);
-	int			capacity = 16;
+	MemoryContext row_memory = AllocSetContextCreate(engine->memory, "backorder row", ALLOCSET_SMALL_SIZES);
 
-	statement->edits = palloc(sizeof(Edit *) * capacity);
+	RowsInit(&statement->lines, &line_keys);
+	RowsInit(&statement->ranked_anew, &line_keys);
+	statement->edits = palloc(sizeof(Edit *) * (statement->capacity = 16));
 	TransitionRewind(trigger->tg_oldtable);
 	TransitionRewind(trigger->tg_newtable);
 	while (TransitionNext(trigger->tg_oldtable, before) && TransitionNext(trigger->tg_newtable, after))
 	{
-		Edit	   *edit;
-		Line		line;
+		Edit		edit;
 
-		LineRead(after, attnum, &line);
-		if (LineUnchanged(before, after, attnum) && !(line.on_hold && LineIsDue(&line)))
-			continue;
-		edit = palloc0(sizeof(Edit));
-		LineRead(before, attnum, &edit->before);
-		edit->after = line;
-		LineCopy(&edit->before);
-		LineCopy(&edit->after);
-		LineCheck(after, attnum, &engine->ledger, &edit->after);
-		edit->ranked_anew = LineRankChanged(before, after, attnum);
-		EditJudge(edit);
-		if (statement->count == capacity)
-			statement->edits = repalloc_huge(statement->edits, sizeof(Edit *) * (capacity *= 2));
-		statement->edits[statement->count++] = edit;
+		MemoryContextReset(row_memory);
+		MemoryContextSwitchTo(row_memory);
+		memset(&edit, 0, sizeof(edit));
+		LineRead(after, attnum, &edit.after);
+		if (!LineUnchanged(before, after, attnum) || (edit.after.on_hold && LineIsDue(&edit.after)))
+		{
+			LineRead(before, attnum, &edit.before);
+			LineCheck(after, attnum, &engine->ledger, &edit.after);
+			EditJudge(&edit);
+			RowsAddLine(&statement->lines, edit.before.order_id, edit.before.line_no);
+			if (LineRankChanged(before, after, attnum) && EditStays(&edit))
+				RowsAddLine(&statement->ranked_anew, edit.after.order_id, edit.after.line_no);
+			MemoryContextSwitchTo(engine->memory);
+			if (!EditOnlyRanks(&edit))
+				KeepEdit(statement, &edit);
+		}
+		MemoryContextSwitchTo(engine->memory);
 	}
+	MemoryContextDelete(row_memory);
 	ExecDropSingleTupleTableSlot(before);
 	ExecDropSingleTupleTableSlot(after);
 }
 
+/*
+ * Which of the lines that are ranked anew wait: those in stock have no rank to
+ * change, and while we hold their rows nobody takes their units.
+ */
 static void
-RefusePending(Engine *engine, EditStatement *statement)
+ReadWaiters(Engine *engine, EditStatement *statement)
 {
-	Rows		lines;
+	static const LedgerQuery query = {
+		"SELECT DISTINCT b.item, b.location, b.order_id, b.line_no FROM input AS k" OPEN_OF_LINE("k")
+		" ORDER BY b.item, b.location",
+		0, {0}, &line_keys
+	};
 
-	RowsInit(&lines, &line_keys);
-	for (int i = 0; i < statement->count; i++)
-		RowsAddLine(&lines, statement->edits[i]->before.order_id, statement->edits[i]->before.line_no);
-	PendingRefuse(engine, &lines);
-	RowsEnd(&lines);
+	if (statement->ranked_anew.count == 0)
+		return;
+	statement->waiter_count = (int) EngineExecuteOn(engine, &query, &statement->ranked_anew, NULL);
+	statement->waiters = palloc_extended(sizeof(Waiter) * Max(statement->waiter_count, 1), MCXT_ALLOC_HUGE);
+	for (int i = 0; i < statement->waiter_count; i++)
+	{
+		Waiter	   *waiter = &statement->waiters[i];
+
+		waiter->item = ResultText(i, 1);
+		waiter->location = ResultText(i, 2);
+		waiter->order_id = ResultText(i, 3);
+		waiter->line_no = ResultInt64(i, 4);
+	}
 }
 
 static int
@@ -96,22 +154,33 @@ FindGroup(EditGroup **groups, int count, text *item, text *location)
 	return *(EditGroup **) bsearch(&pointer, groups, count, sizeof(EditGroup *), EditGroupOrder);
 }
 
-/* One group for each (item, location) that the edits touch, sorted. */
+static EditGroup *
+GroupCreate(text *item, text *location)
+{
+	EditGroup  *group = palloc0(sizeof(EditGroup));
+
+	StockKeyInit(&group->key, item, location);
+	return group;
+}
+
+/* One group for each (item, location) that the statement touches, sorted. */
 static EditGroup **
 MakeGroups(EditStatement *statement)
 {
-	int			total = statement->count * 2;
-	EditGroup **groups = palloc(sizeof(EditGroup *) * Max(total, 1));
+	EditGroup **groups = palloc_extended(sizeof(EditGroup *) * (statement->count * 2 + statement->waiter_count + 1),
+										 MCXT_ALLOC_HUGE);
+	int			total = 0;
 	int			kept = 0;
 
-	for (int i = 0; i < total; i++)
+	for (int i = 0; i < statement->count; i++)
 	{
-		Edit	   *edit = statement->edits[i / 2];
-		Line	   *line = i % 2 ? &edit->after : &edit->before;
+		const Edit *edit = statement->edits[i];
 
-		groups[i] = palloc0(sizeof(EditGroup));
-		StockKeyInit(&groups[i]->key, line->item, line->location);
+		groups[total++] = GroupCreate(edit->before.item, edit->before.location);
+		groups[total++] = GroupCreate(edit->after.item, edit->after.location);
 	}
+	for (int i = 0; i < statement->waiter_count; i++)
+		groups[total++] = GroupCreate(statement->waiters[i].item, statement->waiters[i].location);
 	qsort(groups, total, sizeof(EditGroup *), EditGroupOrder);
 	for (int i = 0; i < total; i++)
 		if (kept == 0 || StockKeyCompare(&groups[kept - 1]->key, &groups[i]->key) != 0)
@@ -172,44 +241,29 @@ FillGroups(EditStatement *statement, EditGroup **groups)
 			statement->claims[statement->claim_count++] = ClaimOfEdit(statement, to, edit, i);
 		else if ((!edit->entered || !EditSamePlace(edit)) && to->demand == NULL)
 			to->demand = DemandCreate(&statement->demands, &to->key);	/* it must exist all the same */
-		if (edit->ranked_anew && !edit->before.on_hold && !edit->held && EditSamePlace(edit))
-			to->ranked_anew = lappend(to->ranked_anew, edit);
 	}
-}
-
-static void
-LinesRankedAnew(const EditGroup *group, Rows *lines)
-{
-	ListCell   *cell;
-
-	RowsInit(lines, &line_keys);
-	foreach(cell, group->ranked_anew)
+	for (int i = 0; i < statement->waiter_count; i++)
 	{
-		Edit	   *edit = lfirst(cell);
+		Waiter	   *waiter = &statement->waiters[i];
+		EditGroup  *group = FindGroup(groups, statement->group_count, waiter->item, waiter->location);
 
-		RowsAddLine(lines, edit->after.order_id, edit->after.line_no);
+		/* they come place by place */
+		if (group->waiter_count++ == 0)
+			group->waiters = waiter;
 	}
 }
 
-/* Does any line that ranks anew wait at all?  Those in stock have no rank to change. */
-static bool
-AnyToRerank(Engine *engine, EditGroup *group)
+/* Ranks the lines of the group that wait anew. */
+static void
+Rerank(Engine *engine, const EditGroup *group)
 {
-	static const LedgerQuery query = {
-		"SELECT FROM input AS k" OPEN_OF_LINE("k")
-		" WHERE (b.item, b.location) = ($1, $2) LIMIT 1",
-		2, {TEXTOID, TEXTOID}, &line_keys
-	};
-	Datum		values[2] = {PointerGetDatum(group->key.item), PointerGetDatum(group->key.location)};
 	Rows		lines;
-	bool		any;
 
-	if (group->ranked_anew == NIL)
-		return false;
-	LinesRankedAnew(group, &lines);
-	any = EngineExecuteOn(engine, &query, &lines, values) > 0;
+	RowsInit(&lines, &line_keys);
+	for (int i = 0; i < group->waiter_count; i++)
+		RowsAddLine(&lines, group->waiters[i].order_id, group->waiters[i].line_no);
+	(void) QueueRerank(engine, &group->key, &lines);
 	RowsEnd(&lines);
-	return any;
 }
 
 static bool
@@ -217,7 +271,7 @@ EditSeemsGateless(Engine *engine, void *argument)
 {
 	EditGroup  *group = argument;
 
-	return group->given_count == 0 && !AnyToRerank(engine, group) &&
+	return group->given_count == 0 && group->waiter_count == 0 &&
 		(group->demand == NULL || DemandSeemsGateless(engine, group->demand));
 }
 
@@ -226,7 +280,7 @@ EditWithoutGate(Engine *engine, void *argument)
 {
 	EditGroup  *group = argument;
 
-	return group->given_count == 0 && !AnyToRerank(engine, group) &&
+	return group->given_count == 0 && group->waiter_count == 0 &&
 		(group->demand == NULL || DemandWithoutGate(engine, group->demand));
 }
 
@@ -237,7 +291,7 @@ EditGateMode(Engine *engine, void *argument)
 	EditGroup  *group = argument;
 	LOCKMODE	mode = NoLock;
 
-	if (AnyToRerank(engine, group))
+	if (group->waiter_count > 0)
 		return ExclusiveLock;
 	if (group->given_count > 0)
 	{
@@ -280,14 +334,8 @@ EditUnderGate(Engine *engine, void *argument, LOCKMODE mode)
 		if (NumericSign(released) > 0)
 			ServeReleased(engine, &group->key, released);
 	}
-	if (AnyToRerank(engine, group))
-	{
-		Rows		lines;
-
-		LinesRankedAnew(group, &lines);
-		(void) QueueRerank(engine, &group->key, &lines);
-		RowsEnd(&lines);
-	}
+	if (group->waiter_count > 0)
+		Rerank(engine, group);
 	if (group->demand != NULL)
 		DemandUnderGate(engine, group->demand, mode);
 }
@@ -326,9 +374,10 @@ EditLines(Engine *engine, void *argument)
 
 	LineColumns(statement.trigger->tg_relation, attnum);
 	ReadEdits(engine, &statement, attnum);
-	if (statement.count == 0)
-		return;
-	RefusePending(engine, &statement);
+	PendingRefuse(engine, &statement.lines);
+	RowsEnd(&statement.lines);
+	ReadWaiters(engine, &statement);
+	RowsEnd(&statement.ranked_anew);
 	groups = MakeGroups(&statement);
 	FillGroups(&statement, groups);
 	WorkRun(engine, (void **) groups, statement.group_count, &edit_work);

@@ -60,6 +60,23 @@ EditSamePlace(const Edit *edit)
 		TextCompare(edit->before.item, edit->after.item) == 0;
 }
 
+/* Demand before and after, and where it was: it keeps its units and its place in the queue. */
+bool
+EditStays(const Edit *edit)
+{
+	return !edit->before.on_hold && !edit->held && EditSamePlace(edit);
+}
+
+/* Is there nothing to do but to rank the line anew, if it waits? */
+bool
+EditOnlyRanks(const Edit *edit)
+{
+	return EditStays(edit) && SameNumber(edit->before.quantity, edit->after.quantity) &&
+		SameNumber(edit->before.cancelled, edit->after.cancelled) &&
+		NumericSign(edit->after.firm) == 0 &&
+		LineEntryTime(&edit->before) == LineEntryTime(&edit->after);
+}
+
 /* From OLD and NEW: what is given up, what is asked for. */
 void
 EditJudge(Edit *edit)

@@ -89,6 +89,12 @@ for lines in "$(size 50000)" "$(size 250000)"; do
 done
 report "memory of placing $(size 250000) short lines" "short $(size 250000)" MB "placing $(size 50000)" "short $(size 50000)" rate "<= 1.2"
 
+for lines in "$(size 100000)" "$(size 500000)"; do
+	note "update $lines" 1 "$(statement "UPDATE memory_extension.order_line SET customer = 'c$lines' WHERE order_id <= '$(printf %09d "$lines")';")"
+	tick
+done
+report "memory of an UPDATE of the customer of $(size 500000) lines" "update $(size 500000)" MB "of $(size 100000)" "update $(size 100000)" rate "<= 1.2"
+
 # One session, fifty statements in each round trip.
 {
 	printf '\\set n :n + 50\n\\startpipeline\n'
