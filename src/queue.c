@@ -198,16 +198,13 @@ FillRow(Engine *engine, const StockKey *key, const Waiting *row, Supply *supply,
 
 /* Serves the next rows of the queue, which have just been fetched. */
 static Numeric
-ServeRows(Engine *engine, const StockKey *key, Supply *supply, uint64 rows)
+ServeRows(Engine *engine, const StockKey *key, Supply *supply, uint64 rows, Rows *changes)
 {
 	Numeric		used = NumericZero();
 	Waiting    *waiting = CopyWaiting(rows);
-	Rows		changes;
 
-	RowsInit(&changes, &change_rows);
 	for (uint64 i = 0; i < rows && supply->current < supply->count; i++)
-		used = NumericAdd(used, FillRow(engine, key, &waiting[i], supply, waiting[i].remaining, &changes));
-	ChangesWrite(engine, &write_fills, &changes);
+		used = NumericAdd(used, FillRow(engine, key, &waiting[i], supply, waiting[i].remaining, changes));
 	return used;
 }
 
@@ -215,8 +212,8 @@ ServeRows(Engine *engine, const StockKey *key, Supply *supply, uint64 rows)
  * Serves the queue from the front with what the sources bring.  Returns how much
  * was used; slots are the caller's, also what they say of the units that wait.
  * The queue is read in growing batches, each in memory of its own: the cost
- * follows the lines filled, not the lines waiting.  It is read as it was when
- * the serving began, or each batch would go by all that are closed already.
+ * follows the lines filled, not the lines waiting.  What is filled is noted on
+ * disk, and written once.
  */
 Numeric
 QueueServe(Engine *engine, const StockKey *key, Source *sources, int count)
@@ -228,14 +225,16 @@ QueueServe(Engine *engine, const StockKey *key, Source *sources, int count)
 	Numeric		used = NumericZero();
 	uint64		batch = FIRST_BATCH;
 	uint64		rows;
+	Rows		changes;
 
+	RowsInit(&changes, &change_rows);
 	do
 	{
 		MemoryContext caller = MemoryContextSwitchTo(memory);
 		Numeric		part;
 
 		rows = EngineFetch(queue, batch);
-		part = ServeRows(engine, key, &supply, rows);
+		part = ServeRows(engine, key, &supply, rows, &changes);
 		MemoryContextSwitchTo(caller);
 		used = NumericAdd(used, part);
 		supply.left = DatumGetNumericCopy(NumericGetDatum(supply.left));
@@ -246,6 +245,7 @@ QueueServe(Engine *engine, const StockKey *key, Source *sources, int count)
 	} while (supply.current < count);
 	SPI_cursor_close(queue);
 	MemoryContextDelete(memory);
+	ChangesWrite(engine, &write_fills, &changes);
 	return used;
 }
 
