@@ -108,6 +108,7 @@ typedef struct Engine
 	bool		locations_open;
 	struct Stock *stock;
 	Rows		facts;			/* collected for the end; no store: none */
+	bool		facts_repeat;	/* there may be more than one of a line */
 	Rows		journal;
 	struct Notifications *notifications;
 	struct Engine *outer;
@@ -444,7 +445,7 @@ typedef struct Fact
 } Fact;
 
 extern void FactInit(Fact *fact, text *order_id, int64 line_no);
-extern void FactAdd(Engine *engine, const Fact *fact);
+extern void FactAdd(Engine *engine, const Fact *fact, bool again);
 extern void FactFlush(Engine *engine);
 
 /* outbox.c: telling other programs */
@@ -713,6 +714,7 @@ typedef struct MoveLine
 	Numeric		firm;
 	bool		on_hold;
 	TimestampTz entered_at;
+	bool		told;			/* a fact of it is to be written */
 } MoveLine;
 
 typedef struct Move

@@ -216,6 +216,7 @@ ClaimOfEdit(EditStatement *statement, EditGroup *group, Edit *edit, int position
 	claim->line_no = edit->after.line_no;
 	claim->demand = group->demand->number;
 	claim->quantity = edit->asked;
+	claim->priority = edit->after.priority;
 	claim->cause = EditCauseOfAsking(edit);
 	claim->at_entry = edit->enters && !edit->entered;
 	claim->claim_at = claim->at_entry ? LineEntryTime(&edit->after) : GetCurrentTransactionStartTimestamp();

@@ -13,21 +13,27 @@ static RowShape fact_rows = {NULL, {
 	{"on_hold", BOOLOID}
 }};
 
-/* One UPDATE writes a row once, so what is said of one line is put together first. */
+#define WRITE_FACTS(facts) \
+	"UPDATE @.order_line AS l SET" \
+	" backordered_at_entry = l.backordered_at_entry + f.backordered," \
+	" cancelled = l.cancelled + f.cancelled," \
+	" shipped = l.shipped + f.shipped," \
+	" firm = l.firm - least(l.firm, greatest(f.shipped, 0))," \
+	" entered_quantity = coalesce(l.entered_quantity, f.entered_quantity)," \
+	" entered_at = coalesce(l.entered_at, f.entered_at)," \
+	" on_hold = coalesce(f.on_hold, l.on_hold)" \
+	" FROM " facts " AS f WHERE l.order_id = f.order_id AND l.line_no = f.line_no"
+
 static const LedgerQuery write_facts = {
-	"UPDATE @.order_line AS l SET"
-	" backordered_at_entry = l.backordered_at_entry + f.backordered,"
-	" cancelled = l.cancelled + f.cancelled,"
-	" shipped = l.shipped + f.shipped,"
-	" firm = l.firm - least(l.firm, greatest(f.shipped, 0)),"
-	" entered_quantity = coalesce(l.entered_quantity, f.entered_quantity),"
-	" entered_at = coalesce(l.entered_at, f.entered_at),"
-	" on_hold = coalesce(f.on_hold, l.on_hold)"
-	" FROM (SELECT order_id COLLATE \"C\" AS order_id, line_no, sum(backordered) AS backordered,"
-	" sum(cancelled) AS cancelled, sum(shipped) AS shipped, max(entered_quantity) AS entered_quantity,"
-	" min(entered_at) AS entered_at, bool_or(on_hold) AS on_hold"
-	" FROM input GROUP BY 1, 2 ORDER BY 1, 2) AS f"
-	" WHERE l.order_id = f.order_id AND l.line_no = f.line_no",
+	WRITE_FACTS("input"), 0, {0}, &fact_rows
+};
+
+/* One UPDATE writes a row once, so what is said of one line is put together first. */
+static const LedgerQuery write_merged_facts = {
+	WRITE_FACTS("(SELECT order_id COLLATE \"C\" AS order_id, line_no, sum(backordered) AS backordered,"
+				" sum(cancelled) AS cancelled, sum(shipped) AS shipped, max(entered_quantity) AS entered_quantity,"
+				" min(entered_at) AS entered_at, bool_or(on_hold) AS on_hold"
+				" FROM input GROUP BY 1, 2 ORDER BY 1, 2)"),
 	0, {0}, &fact_rows
 };
 
@@ -46,8 +52,9 @@ FactInit(Fact *fact, text *order_id, int64 line_no)
 	fact->on_hold = -1;
 }
 
+/* "again": something may have been said of the line already. */
 void
-FactAdd(Engine *engine, const Fact *fact)
+FactAdd(Engine *engine, const Fact *fact, bool again)
 {
 	Datum		values[] = {
 		PointerGetDatum(fact->order_id),
@@ -66,24 +73,28 @@ FactAdd(Engine *engine, const Fact *fact)
 	};
 
 	EngineCollect(engine, &engine->facts, &fact_rows, values, nulls);
+	engine->facts_repeat = engine->facts_repeat || again;
 }
 
 void
 FactFlush(Engine *engine)
 {
 	Rows		facts = engine->facts;
+	bool		repeat = engine->facts_repeat;
+	int64		lines = facts.count;
 	int64		written;
 
 	if (facts.store == NULL)
 		return;
 	engine->facts.store = NULL;
-	written = EngineExecuteOn(engine, &write_facts, &facts, NULL);
-	if (written != facts.count)
+	engine->facts_repeat = false;
+	written = EngineExecuteOn(engine, repeat ? &write_merged_facts : &write_facts, &facts, NULL);
+	if (written != lines && repeat)
 	{
-		/* of some lines there was more than one thing to say */
 		(void) EngineExecuteOn(engine, &count_lines, &facts, NULL);
-		if (written != ResultInt64(0, 1))
-			EngineObstructed("order_line");
+		lines = ResultInt64(0, 1);
 	}
+	if (written != lines)
+		EngineObstructed("order_line");
 	RowsEnd(&facts);
 }

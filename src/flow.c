@@ -66,7 +66,8 @@ RecordShipped(Engine *engine, const Move *move, Numeric quantity)
 
 	FactInit(&fact, move->order_id, move->line_no);
 	fact.shipped = quantity;
-	FactAdd(engine, &fact);
+	FactAdd(engine, &fact, line->told);
+	line->told = true;
 	line->shipped = NumericAdd(line->shipped, quantity);
 	line->open = NumericSubtract(line->open, quantity);
 }

@@ -248,6 +248,7 @@ typedef struct Side
 	Numeric		open;
 	Numeric		firm;
 	TimestampTz entered_at;
+	int32		priority;
 	Share		share;
 } Side;
 
@@ -261,7 +262,7 @@ typedef struct Reallocation
 
 static const LedgerQuery lock_sides = {
 	"SELECT l.order_id, l.line_no, l.item, l.location, l.quantity - l.cancelled - l.shipped, l.firm,"
-	" l.on_hold, coalesce(l.entered_at, greatest(l.placed_at, l.not_before))"
+	" l.on_hold, coalesce(l.entered_at, greatest(l.placed_at, l.not_before)), l.priority"
 	" FROM (VALUES ($1, $2), ($3, $4)) AS k (order_id, line_no)"
 	" JOIN @.order_line AS l ON l.order_id = k.order_id AND l.line_no = k.line_no"
 	" ORDER BY l.order_id, l.line_no FOR NO KEY UPDATE OF l",
@@ -280,6 +281,7 @@ ReadSide(Engine *engine, Side *side, uint64 rows)
 		side->open = ResultBool(i, 7) ? NumericZero() : ResultNumeric(i, 5);
 		side->firm = ResultNumeric(i, 6);
 		side->entered_at = ResultTime(i, 8);
+		side->priority = ResultInt32(i, 9);
 		side->share.order_id = side->order_id;
 		side->share.line_no = side->line_no;
 		return;
@@ -352,6 +354,7 @@ Reallocate(Engine *engine, void *argument)
 	claim->line_no = work->from.line_no;
 	claim->key = &key;
 	claim->quantity = claim->shortage = work->quantity;
+	claim->priority = work->from.priority;
 	claim->cause = "reallocated";
 	claim->claim_at = work->from.entered_at;
 	claim->opened_at = Max(now, claim->claim_at);

@@ -165,7 +165,7 @@ EditRecordFacts(Engine *engine, const Edit *edit)
 		write = true;
 	}
 	if (write)
-		FactAdd(engine, &fact);
+		FactAdd(engine, &fact, false);
 }
 
 void

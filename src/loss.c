@@ -17,7 +17,7 @@ typedef struct Holder
 } Holder;
 
 static const LedgerQuery read_holders = {
-	"SELECT l.order_id, l.line_no, coalesce(l.entered_at, greatest(l.placed_at, l.not_before))"
+	"SELECT l.order_id, l.line_no, coalesce(l.entered_at, greatest(l.placed_at, l.not_before)), l.priority"
 	" FROM @.order_line AS l"
 	" WHERE l.item = $1 AND l.location = $2 AND l.cancelled + l.shipped < l.quantity AND NOT l.on_hold",
 	2, {TEXTOID, TEXTOID}
@@ -77,6 +77,7 @@ ReadHolders(Engine *engine, const StockKey *key, const Loss *loss, int *count)
 		claims[i]->quantity = NumericZero();
 		claims[i]->cause = loss->cause;
 		claims[i]->claim_at = ResultTime(i, 3);
+		claims[i]->priority = ResultInt32(i, 4);
 		claims[i]->opened_at = Max(loss->at, claims[i]->claim_at);
 		claims[i]->move_id = loss->move_id;
 		claims[i]->reason = loss->reason;

@@ -104,7 +104,7 @@ SumDemand(Engine *engine, Placement *placement)
 
 			FactInit(&fact, line.order_id, line.line_no);
 			fact.on_hold = 1;
-			FactAdd(engine, &fact);
+			FactAdd(engine, &fact, false);
 		}
 	}
 }
@@ -134,6 +134,7 @@ ReadShortClaims(Engine *engine, Placement *placement, Rows *claims)
 			claim.line_no = line.line_no;
 			claim.demand = demand->number;
 			claim.quantity = line.quantity;
+			claim.priority = line.priority;
 			claim.on_short = line.on_short ? OnShortFromText(line.on_short) : demand->policy.on_short;
 			claim.claim_at = claim.opened_at = LineEntryTime(&line);
 			ClaimsAdd(claims, &claim);

@@ -166,7 +166,7 @@ Distribute(Engine *engine, const Demands *demands, Claim *claims, int count, Cla
 }
 
 static void
-RecordShortage(Engine *engine, const Claim *claim)
+RecordShortage(Engine *engine, const Claim *claim, bool again)
 {
 	Fact		fact;
 
@@ -177,12 +177,12 @@ RecordShortage(Engine *engine, const Claim *claim)
 		fact.backordered = claim->shortage;
 	if (claim->on_short == SHORT_CANCEL)
 		fact.cancelled = claim->shortage;
-	FactAdd(engine, &fact);
+	FactAdd(engine, &fact, again);
 }
 
 /* Settles the next claims; what a demand keeps for those that follow is put into "memory". */
 static void
-SettleBatch(Engine *engine, const Demands *demands, Claim *claims, int count, MemoryContext memory)
+SettleBatch(Engine *engine, const Demands *demands, Claim *claims, int count, bool again, MemoryContext memory)
 {
 	Claim	  **kept = palloc(sizeof(Claim *) * count);
 	int			kept_count = Distribute(engine, demands, claims, count, kept);
@@ -194,7 +194,7 @@ SettleBatch(Engine *engine, const Demands *demands, Claim *claims, int count, Me
 	if (kept_count > 0)
 		QueueOpen(engine, kept, kept_count);
 	for (int i = 0; i < kept_count; i++)
-		RecordShortage(engine, kept[i]);
+		RecordShortage(engine, kept[i], again);
 	caller = MemoryContextSwitchTo(memory);
 	last->covered = DatumGetNumericCopy(NumericGetDatum(last->covered));
 	last->joining = NumericZero();
@@ -212,6 +212,7 @@ DemandSettle(Engine *engine, const Demands *demands, Rows *claims)
 {
 	MemoryContext caller = CurrentMemoryContext;
 	MemoryContext memory;
+	bool		again = engine->facts.store != NULL;	/* an UPDATE has facts of these lines */
 	Portal		ranked;
 	int64		total = 0;
 	int			count;
@@ -230,7 +231,7 @@ DemandSettle(Engine *engine, const Demands *demands, Rows *claims)
 			if (count < CLAIM_BATCH ? total != claims->count : total > claims->count)
 				EngineFoundDamage(&engine->ledger, "an order line that is to be ranked does not exist");
 			if (count > 0)
-				SettleBatch(engine, demands, batch, count, caller);
+				SettleBatch(engine, demands, batch, count, again, caller);
 			MemoryContextSwitchTo(caller);
 			MemoryContextReset(memory);
 		} while (count == CLAIM_BATCH);

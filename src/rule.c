@@ -9,12 +9,13 @@
  */
 #include "backorder.h"
 
+#include "access/genam.h"
 #include "utils/guc.h"
 
 static RowShape claim_rows = {NULL, {
 	{"order_id", TEXTOID}, {"line_no", INT8OID}, {"demand", INT4OID}, {"position", INT8OID},
 	{"quantity", NUMERICOID}, {"cause", TEXTOID}, {"at_entry", BOOLOID}, {"on_short", INT4OID},
-	{"claim_at", TIMESTAMPTZOID}, {"opened_at", TIMESTAMPTZOID}
+	{"claim_at", TIMESTAMPTZOID}, {"opened_at", TIMESTAMPTZOID}, {"own_priority", INT4OID}
 }};
 
 /*
@@ -22,13 +23,20 @@ static RowShape claim_rows = {NULL, {
  * entered, so that history replays as it happened; by rank, so that an import with
  * one timestamp follows the rules; as they stood in the statement.
  */
+#define CLAIMS_RANKED(rank, rules) \
+	"SELECT " rank ", k.order_id, k.line_no, k.demand, k.position, k.quantity, k.cause, k.at_entry, k.on_short," \
+	" k.claim_at, k.opened_at FROM input AS k" rules \
+	" ORDER BY k.demand, k.claim_at, priority DESC, rank_at, k.position"
+
 static const LedgerQuery rank_claims = {
-	"SELECT " RULE_COLUMNS("k.claim_at")
-	", k.order_id, k.line_no, k.demand, k.position, k.quantity, k.cause, k.at_entry, k.on_short, k.claim_at, k.opened_at"
-	" FROM input AS k"
-	" JOIN @.rule_input AS i ON i.order_id = k.order_id AND i.line_no = k.line_no"
-	RULE_JOIN("k.claim_at")
-	" ORDER BY k.demand, k.claim_at, priority DESC, rank_at, k.position",
+	CLAIMS_RANKED(RULE_COLUMNS("k.claim_at"),
+				  " JOIN @.rule_input AS i ON i.order_id = k.order_id AND i.line_no = k.line_no"
+				  RULE_JOIN("k.claim_at")),
+	0, {0}, &claim_rows
+};
+
+static const LedgerQuery rank_without_rules = {
+	CLAIMS_RANKED("k.own_priority AS priority, k.claim_at AS rank_at, '{}'::text[] AS rules", ""),
 	0, {0}, &claim_rows
 };
 
@@ -38,6 +46,7 @@ ClaimsInit(Rows *claims)
 	RowsInit(claims, &claim_rows);
 }
 
+/* The claim's priority is that of its line, until it is ranked. */
 void
 ClaimsAdd(Rows *claims, const Claim *claim)
 {
@@ -51,7 +60,8 @@ ClaimsAdd(Rows *claims, const Claim *claim)
 		BoolGetDatum(claim->at_entry),
 		Int32GetDatum(claim->on_short),
 		TimestampTzGetDatum(claim->claim_at),
-		TimestampTzGetDatum(claim->opened_at)
+		TimestampTzGetDatum(claim->opened_at),
+		Int32GetDatum(claim->priority)
 	};
 
 	RowsAdd(claims, values, NULL);
@@ -82,11 +92,27 @@ RuleExecute(Engine *engine, const LedgerQuery *query, Rows *input, Datum *values
 	return rows;
 }
 
+static bool
+AnyRule(Engine *engine)
+{
+	KeyedTable	rules;
+	IndexScanDesc scan;
+	bool		found;
+
+	CommandCounterIncrement();
+	KeyedTableOpen(&rules, &engine->ledger, "priority_rule", NULL, 0, AccessShareLock);
+	scan = KeyedTableScan(&rules, NULL, 0, BTEqualStrategyNumber);
+	found = index_getnext_slot(scan, ForwardScanDirection, rules.slot);
+	index_endscan(scan);
+	KeyedTableClose(&rules);
+	return found;
+}
+
 /* Opens the claims to be fetched with their ranks, in the order in which they are placed. */
 Portal
 RuleOpen(Engine *engine, Rows *claims)
 {
-	return EngineOpen(engine, &rank_claims, claims, NULL);
+	return EngineOpen(engine, AnyRule(engine) ? &rank_claims : &rank_without_rules, claims, NULL);
 }
 
 /* The next claims, up to CLAIM_BATCH of them. */

@@ -243,7 +243,8 @@ INSERT INTO order_line (order_id, line_no, item, quantity) VALUES ('1', 2, 'a', 
 DROP TABLE backorder;
 CREATE TABLE backorder (backorder_id bigint, order_id text, line_no bigint, item text, location text, quantity numeric, remaining numeric, cancelled numeric, cause text, claim_at timestamptz,
 	priority integer, rank_at timestamptz, rules text[], opened_at timestamptz, closed_at timestamptz, outcome text);
-CREATE TABLE priority_rule (name text, condition jsonpath, priority integer, head_start interval, valid_from timestamptz, valid_to timestamptz);
+CREATE TABLE priority_rule (name text PRIMARY KEY, condition jsonpath, priority integer, head_start interval, valid_from timestamptz, valid_to timestamptz);
+INSERT INTO priority_rule VALUES ('r', '$.customer == "x"');
 CREATE VIEW rule_input AS SELECT order_id, line_no, priority, '{}'::jsonb AS line FROM order_line;
 INSERT INTO order_line (order_id, line_no, item, quantity) VALUES ('1', 2, 'a', 10);
 -- a priority that is NULL, and a view that says 7 rows where there is one
@@ -334,6 +335,7 @@ ALTER TABLE item DROP CONSTRAINT item_pkey, ALTER item DROP NOT NULL;
 INSERT INTO item VALUES (NULL);
 UPDATE item SET auto_allocate = false;
 DELETE FROM item;
+ALTER TABLE priority_rule DROP CONSTRAINT priority_rule_pkey, ALTER name DROP NOT NULL;
 CREATE TRIGGER i AFTER INSERT ON priority_rule REFERENCING NEW TABLE AS inserted FOR EACH STATEMENT EXECUTE FUNCTION backorder.priority_rule_check();
 INSERT INTO priority_rule VALUES (NULL, NULL), ('x', '$.customer');
 ALTER TABLE priority_rule ALTER condition TYPE text;
