@@ -8,6 +8,11 @@
  */
 #include "backorder.h"
 
+#include "miscadmin.h"
+#include "utils/fmgrprotos.h"
+#include "utils/guc.h"
+#include "utils/xid8.h"
+
 static RowShape journal_rows = {NULL, {
 	{"kind", TEXTOID}, {"cause", TEXTOID}, {"order_id", TEXTOID}, {"line_no", INT8OID},
 	{"item", TEXTOID}, {"location", TEXTOID}, {"quantity", NUMERICOID}, {"backorder_id", INT8OID},
@@ -21,12 +26,41 @@ static const LedgerQuery write_journal = {
 	"INSERT INTO @.journal (journal_id, kind, cause, order_id, line_no, item, location, quantity, backorder_id,"
 	" move_id, priority, rank_at, rules, reason, happened_at, promised_at, promise_basis,"
 	" former_promised_at, actor, session_user_name, transaction_id, horizon)"
-	" SELECT nextval((SELECT pg_get_serial_sequence($1, 'journal_id')::regclass)), kind, cause,"
-	" order_id, line_no, item, location, quantity, backorder_id, move_id, priority, rank_at, rules, reason, happened_at, promised_at, promise_basis,"
-	" former_promised_at, (SELECT nullif(current_setting('backorder.actor', true), '')),"
-	" (SELECT session_user::text), (SELECT pg_current_xact_id()), backorder.next_transaction_id() FROM input",
-	1, {TEXTOID}, &journal_rows
+	" SELECT nextval($1), kind, cause, order_id, line_no, item, location, quantity, backorder_id, move_id, priority,"
+	" rank_at, rules, reason, happened_at, promised_at, promise_basis, former_promised_at,"
+	" nullif($2, ''), $3, $4, backorder.next_transaction_id() FROM input",
+	4, {REGCLASSOID, TEXTOID, TEXTOID, XID8OID}, &journal_rows
 };
+
+/* The sequence that numbers the rows, remembered until the catalog changes. */
+static Oid
+JournalSequence(const Ledger *ledger)
+{
+	static struct
+	{
+		Oid			schema;
+		uint64		epoch;
+		Oid			sequence;
+	}			known[8];
+	int			place = ledger->schema % lengthof(known);
+	LOCAL_FCINFO(fcinfo, 2);
+	Datum		name;
+
+	if (known[place].schema == ledger->schema && known[place].epoch == CatalogEpoch())
+		return known[place].sequence;
+	InitFunctionCallInfoData(*fcinfo, NULL, 2, InvalidOid, NULL, NULL);
+	fcinfo->args[0].value = CStringGetTextDatum(quote_qualified_identifier(ledger->name, "journal"));
+	fcinfo->args[1].value = CStringGetTextDatum("journal_id");
+	fcinfo->args[0].isnull = fcinfo->args[1].isnull = false;
+	name = pg_get_serial_sequence(fcinfo);
+	if (fcinfo->isnull)
+		EngineFoundDamage(ledger, "rows of the journal are not numbered by a sequence");
+	known[place].schema = InvalidOid;
+	known[place].sequence = DatumGetObjectId(DirectFunctionCall1(regclassin, CStringGetDatum(TextDatumGetCString(name))));
+	known[place].epoch = CatalogEpoch();
+	known[place].schema = ledger->schema;
+	return known[place].sequence;
+}
 
 void
 JournalAdd(Engine *engine, const Entry *entry)
@@ -75,14 +109,17 @@ void
 JournalFlush(Engine *engine)
 {
 	Rows		entries = engine->journal;
-	Datum		values[1];
+	const char *actor = GetConfigOption("backorder.actor", true, false);
+	Datum		values[4];
 
 	if (entries.store == NULL)
 		return;
 	engine->journal.store = NULL;
 	/* a row of the journal is numbered by a transaction that has a number itself: see outbox.c */
-	(void) GetTopTransactionId();
-	values[0] = CStringGetTextDatum(quote_qualified_identifier(engine->ledger.name, "journal"));
+	values[3] = FullTransactionIdGetDatum(GetTopFullTransactionId());
+	values[0] = ObjectIdGetDatum(JournalSequence(&engine->ledger));
+	values[1] = CStringGetTextDatum(actor == NULL ? "" : actor);
+	values[2] = CStringGetTextDatum(GetUserNameFromId(GetSessionUserId(), false));
 	if (EngineExecuteOn(engine, &write_journal, &entries, values) != (uint64) entries.count)
 		EngineObstructed("journal");
 	RowsEnd(&entries);
