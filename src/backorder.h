@@ -155,6 +155,7 @@ extern Portal EngineOpen(Engine *engine, const LedgerQuery *query, Rows *input, 
 extern uint64 EngineFetch(Portal portal, int rows);
 extern uint64 EngineExecuteOn(Engine *engine, const LedgerQuery *query, Rows *input, Datum *values);
 extern uint64 EngineRead(Engine *engine, const LedgerQuery *query, Datum *values, const char *nulls);
+extern void ResultRow(uint64 row, const Oid *types, int count, Datum *values);
 extern text *ResultText(uint64 row, int column);
 extern text *ResultTextOrNull(uint64 row, int column);
 extern Numeric ResultNumeric(uint64 row, int column);
@@ -163,7 +164,6 @@ extern int32 ResultInt32(uint64 row, int column);
 extern bool ResultBool(uint64 row, int column);
 extern TimestampTz ResultTime(uint64 row, int column);
 extern Datum ResultTextArray(uint64 row, int column);
-extern ItemPointer ResultTid(uint64 row, int column);
 
 /* trigger.c: how a trigger function may be called */
 extern TriggerData *TriggerCall(FunctionCallInfo fcinfo, TriggerEvent timing, TriggerEvent level,
@@ -601,22 +601,44 @@ typedef struct Share
 	text	   *reason;
 } Share;
 
-extern Numeric QueueServe(Engine *engine, const StockKey *key, Source *sources, int count);
-extern Numeric QueueServeAvailable(Engine *engine, const StockKey *key, Numeric limit);
+/* a row of the queue; WAITING_COLUMNS are those of "b" */
+#define WAITING_COLUMNS \
+	" b.ctid, b.backorder_id, b.order_id, b.line_no, b.remaining, b.priority, b.rank_at, b.rules, b.opened_at"
+typedef struct Waiting
+{
+	ItemPointer tid;
+	int64		backorder_id;
+	text	   *order_id;
+	int64		line_no;
+	Numeric		remaining;
+	int32		priority;
+	TimestampTz rank_at;
+	Datum		rules;
+	TimestampTz opened_at;
+} Waiting;
+
+extern void ChangesInit(Rows *changes);
+extern void ChangesAdd(Rows *changes, const Waiting *row, Numeric quantity, TimestampTz at);
+extern void FillsWrite(Engine *engine, Rows *changes);
+extern void QueueRow(uint64 row, Waiting *waiting);
+extern Waiting *QueueRows(uint64 count);
+extern void JournalWaiting(Engine *engine, const char *kind, const StockKey *key, const Waiting *row,
+						   Numeric quantity, const Source *source);
 extern void QueueOpen(Engine *engine, Claim **claims, int count);
 extern void QueueWaitingOf(Engine *engine, const StockKey *key, Share **shares, int count);
 extern Numeric QueueGiveUp(Engine *engine, const StockKey *key, Share **shares, int count);
+extern int64 QueueRerank(Engine *engine, const StockKey *key, Rows *lines);
+
+/* fill.c: units that come, and whom they fill */
+extern Numeric QueueServe(Engine *engine, const StockKey *key, Source *sources, int count);
+extern Numeric QueueServeAvailable(Engine *engine, const StockKey *key, Numeric limit);
 extern void QueueFillLine(Engine *engine, const StockKey *key, text *order_id, int64 line_no,
 						  const Source *source);
-extern int64 QueueRerank(Engine *engine, const StockKey *key, Rows *lines);
 
 /* waiting.c: the length of a queue */
 extern void WaitingAdd(Engine *engine, const StockKey *key, Numeric change);
 extern void WaitingJoin(Engine *engine, Claim **claims, int count);
 extern Numeric QueueWaiting(Engine *engine, const StockKey *key);
-
-/* waiting.c, on claims */
-extern void WaitingJoin(Engine *engine, Claim **claims, int count);
 
 /* sight.c: what the caller of a function may see */
 typedef struct Sight

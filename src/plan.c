@@ -371,6 +371,24 @@ ResultNotNull(uint64 row, int column, Oid type)
 	return value;
 }
 
+/* The first columns of a row at once, of these types and not NULL; they live as long as the result. */
+void
+ResultRow(uint64 row, const Oid *types, int count, Datum *values)
+{
+	TupleDesc	desc = SPI_tuptable->tupdesc;
+	Datum	   *all = palloc(sizeof(Datum) * desc->natts);
+	bool	   *nulls = palloc(sizeof(bool) * desc->natts);
+
+	Assert(desc->natts >= count);
+	heap_deform_tuple(SPI_tuptable->vals[row], desc, all, nulls);
+	for (int i = 0; i < count; i++)
+		/* what is not as it should be is told as for any column */
+		values[i] = TupleDescAttr(desc, i)->atttypid == types[i] && !nulls[i] ? all[i] :
+			ResultNotNull(row, i + 1, types[i]);
+	pfree(all);
+	pfree(nulls);
+}
+
 /* Values are copied into the current memory context. */
 text *
 ResultText(uint64 row, int column)
@@ -415,15 +433,6 @@ TimestampTz
 ResultTime(uint64 row, int column)
 {
 	return DatumGetTimestampTz(ResultNotNull(row, column, TIMESTAMPTZOID));
-}
-
-ItemPointer
-ResultTid(uint64 row, int column)
-{
-	ItemPointer tid = palloc(sizeof(ItemPointerData));
-
-	ItemPointerCopy((ItemPointer) DatumGetPointer(ResultNotNull(row, column, TIDOID)), tid);
-	return tid;
 }
 
 Datum

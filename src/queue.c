@@ -7,40 +7,10 @@
  */
 #include "backorder.h"
 
+#include "utils/datum.h"
 #include "utils/memutils.h"
 
-#define FIRST_BATCH 8
 #define LARGEST_BATCH 4096
-
-typedef struct Waiting
-{
-	ItemPointer tid;
-	int64		backorder_id;
-	text	   *order_id;
-	int64		line_no;
-	Numeric		remaining;
-	int32		priority;
-	TimestampTz rank_at;
-	Datum		rules;
-	TimestampTz opened_at;
-} Waiting;
-
-#define WAITING_COLUMNS \
-	" b.ctid, b.backorder_id, b.order_id, b.line_no, b.remaining, b.priority, b.rank_at, b.rules, b.opened_at"
-
-static const LedgerQuery read_front = {
-	"SELECT" WAITING_COLUMNS " FROM @.backorder AS b"
-	" WHERE b.item = $1 AND b.location = $2 AND b.closed_at IS NULL"
-	" ORDER BY b.priority DESC, b.rank_at, b.backorder_id",
-	2, {TEXTOID, TEXTOID}
-};
-
-static const LedgerQuery read_line = {
-	"SELECT" WAITING_COLUMNS " FROM @.backorder AS b"
-	" WHERE b.order_id = $3 AND b.line_no = $4 AND (b.item, b.location) IS NOT DISTINCT FROM ($1, $2)"
-	" AND b.outcome IS NULL ORDER BY b.priority DESC, b.rank_at, b.backorder_id",
-	4, {TEXTOID, TEXTOID, TEXTOID, INT8OID}
-};
 
 /* latest episode first: that is the order in which a line gives up */
 static const LedgerQuery read_lines = {
@@ -84,7 +54,13 @@ static const LedgerQuery write_cancels = {
 	0, {0}, &change_rows
 };
 
-static void
+void
+ChangesInit(Rows *changes)
+{
+	RowsInit(changes, &change_rows);
+}
+
+void
 ChangesAdd(Rows *changes, const Waiting *row, Numeric quantity, TimestampTz at)
 {
 	Datum		values[] = {
@@ -106,23 +82,51 @@ ChangesWrite(Engine *engine, const LedgerQuery *query, Rows *changes)
 	RowsEnd(changes);
 }
 
+void
+FillsWrite(Engine *engine, Rows *changes)
+{
+	ChangesWrite(engine, &write_fills, changes);
+}
+
+static const Oid waiting_types[] = {
+	TIDOID, INT8OID, TEXTOID, INT8OID, NUMERICOID, INT4OID, TIMESTAMPTZOID, TEXTARRAYOID, TIMESTAMPTZOID
+};
+
+/* A row of the last read; its values live until the next one. */
+void
+QueueRow(uint64 row, Waiting *waiting)
+{
+	Datum		values[lengthof(waiting_types)];
+
+	ResultRow(row, waiting_types, lengthof(waiting_types), values);
+	waiting->tid = (ItemPointer) DatumGetPointer(values[0]);
+	waiting->backorder_id = DatumGetInt64(values[1]);
+	waiting->order_id = DatumGetTextPP(values[2]);
+	waiting->line_no = DatumGetInt64(values[3]);
+	waiting->remaining = DatumGetNumeric(values[4]);
+	waiting->priority = DatumGetInt32(values[5]);
+	waiting->rank_at = DatumGetTimestampTz(values[6]);
+	waiting->rules = values[7];
+	waiting->opened_at = DatumGetTimestampTz(values[8]);
+}
+
 /* The rows of the last read, copied, because the next statement frees them. */
-static Waiting *
-CopyWaiting(uint64 count)
+Waiting *
+QueueRows(uint64 count)
 {
 	Waiting    *rows = palloc(sizeof(Waiting) * Max(count, 1));
 
 	for (uint64 i = 0; i < count; i++)
 	{
-		rows[i].tid = ResultTid(i, 1);
-		rows[i].backorder_id = ResultInt64(i, 2);
-		rows[i].order_id = ResultText(i, 3);
-		rows[i].line_no = ResultInt64(i, 4);
-		rows[i].remaining = ResultNumeric(i, 5);
-		rows[i].priority = ResultInt32(i, 6);
-		rows[i].rank_at = ResultTime(i, 7);
-		rows[i].rules = ResultTextArray(i, 8);
-		rows[i].opened_at = ResultTime(i, 9);
+		Waiting    *row = &rows[i];
+		ItemPointer tid = palloc(sizeof(ItemPointerData));
+
+		QueueRow(i, row);
+		ItemPointerCopy(row->tid, tid);
+		row->tid = tid;
+		row->order_id = TextCopy(row->order_id);
+		row->remaining = DatumGetNumericCopy(NumericGetDatum(row->remaining));
+		row->rules = datumCopy(row->rules, false, -1);
 	}
 	return rows;
 }
@@ -152,139 +156,11 @@ JournalPromised(Engine *engine, const char *kind, const StockKey *key, const Wai
 	JournalAdd(engine, &entry);
 }
 
-static void
+void
 JournalWaiting(Engine *engine, const char *kind, const StockKey *key, const Waiting *row,
 			   Numeric quantity, const Source *source)
 {
 	JournalPromised(engine, kind, key, row, quantity, source, NULL);
-}
-
-/* Units that sources bring, used up one source after the other. */
-typedef struct Supply
-{
-	Source	   *sources;
-	int			count;
-	int			current;
-	Numeric		left;			/* in the current source */
-} Supply;
-
-/* Fills up to "wanted" units of one waiting row; returns how many. */
-static Numeric
-FillRow(Engine *engine, const StockKey *key, const Waiting *row, Supply *supply, Numeric wanted,
-		Rows *changes)
-{
-	Numeric		filled = NumericZero();
-	TimestampTz at = 0;
-
-	while (supply->current < supply->count && NumericCompare(filled, wanted) < 0)
-	{
-		const Source *source = &supply->sources[supply->current];
-		Numeric		part = NumericLeast(supply->left, NumericSubtract(wanted, filled));
-
-		if (NumericSign(part) > 0)
-		{
-			JournalWaiting(engine, "filled", key, row, part, source);
-			filled = NumericAdd(filled, part);
-			supply->left = NumericSubtract(supply->left, part);
-			at = source->at;
-		}
-		if (NumericSign(supply->left) == 0 && ++supply->current < supply->count)
-			supply->left = supply->sources[supply->current].quantity;
-	}
-	if (NumericSign(filled) > 0)
-		ChangesAdd(changes, row, filled, at);
-	return filled;
-}
-
-/* Serves the next rows of the queue, which have just been fetched. */
-static Numeric
-ServeRows(Engine *engine, const StockKey *key, Supply *supply, uint64 rows, Rows *changes)
-{
-	Numeric		used = NumericZero();
-	Waiting    *waiting = CopyWaiting(rows);
-
-	for (uint64 i = 0; i < rows && supply->current < supply->count; i++)
-		used = NumericAdd(used, FillRow(engine, key, &waiting[i], supply, waiting[i].remaining, changes));
-	return used;
-}
-
-/*
- * Serves the queue from the front with what the sources bring.  Returns how much
- * was used; slots are the caller's, also what they say of the units that wait.
- * The queue is read in growing batches, each in memory of its own: the cost
- * follows the lines filled, not the lines waiting.  What is filled is noted on
- * disk, and written once.
- */
-Numeric
-QueueServe(Engine *engine, const StockKey *key, Source *sources, int count)
-{
-	Supply		supply = {sources, count, 0, sources[0].quantity};
-	MemoryContext memory = AllocSetContextCreate(CurrentMemoryContext, "backorder batch", ALLOCSET_DEFAULT_SIZES);
-	Datum		values[2] = {PointerGetDatum(key->item), PointerGetDatum(key->location)};
-	Portal		queue = EngineOpen(engine, &read_front, NULL, values);
-	Numeric		used = NumericZero();
-	uint64		batch = FIRST_BATCH;
-	uint64		rows;
-	Rows		changes;
-
-	RowsInit(&changes, &change_rows);
-	do
-	{
-		MemoryContext caller = MemoryContextSwitchTo(memory);
-		Numeric		part;
-
-		rows = EngineFetch(queue, batch);
-		part = ServeRows(engine, key, &supply, rows, &changes);
-		MemoryContextSwitchTo(caller);
-		used = NumericAdd(used, part);
-		supply.left = DatumGetNumericCopy(NumericGetDatum(supply.left));
-		MemoryContextReset(memory);
-		if (rows < batch)
-			break;
-		batch = Min(batch * 8, LARGEST_BATCH);
-	} while (supply.current < count);
-	SPI_cursor_close(queue);
-	MemoryContextDelete(memory);
-	ChangesWrite(engine, &write_fills, &changes);
-	return used;
-}
-
-/*
- * Serves the queue with what is available, by hand or because allocation is
- * automatic again; at most "limit" units (NULL: all).  Returns how much.
- */
-Numeric
-QueueServeAvailable(Engine *engine, const StockKey *key, Numeric limit)
-{
-	Numeric		wanted = QueueWaiting(engine, key);
-	Source		source = {0, "allocate", NULL, GetCurrentTransactionStartTimestamp(), NULL};
-
-	if (limit != NULL)
-		wanted = NumericLeast(wanted, limit);
-	source.quantity = NumericSign(wanted) > 0 ? StockTakeUpTo(engine, key, wanted) : NumericZero();
-	if (NumericSign(source.quantity) > 0)
-		WaitingAdd(engine, key, NumericNegate(QueueServe(engine, key, &source, 1)));
-	return source.quantity;
-}
-
-/* Fills waiting units of one line, out of turn: a decision taken by people. */
-void
-QueueFillLine(Engine *engine, const StockKey *key, text *order_id, int64 line_no, const Source *source)
-{
-	Datum		values[4] = {PointerGetDatum(key->item), PointerGetDatum(key->location), PointerGetDatum(order_id), Int64GetDatum(line_no)};
-	Source		own = *source;
-	Supply		supply = {&own, 1, 0, source->quantity};
-	uint64		rows = EngineExecute(engine, &read_line, values, NULL);
-	Waiting    *waiting = CopyWaiting(rows);
-	Rows		changes;
-
-	RowsInit(&changes, &change_rows);
-	for (uint64 i = 0; i < rows && supply.current == 0; i++)
-		(void) FillRow(engine, key, &waiting[i], &supply, waiting[i].remaining, &changes);
-	if (supply.current == 0)
-		EngineFoundDamage(&engine->ledger, "an order line does not wait for what it should");
-	ChangesWrite(engine, &write_fills, &changes);
-	WaitingAdd(engine, key, NumericNegate(source->quantity));
 }
 
 /* The open backorders of these lines; "*owner" tells to which share each belongs. */
@@ -303,7 +179,7 @@ ReadShares(Engine *engine, const StockKey *key, Share **shares, int count, uint6
 	}
 	*rows = EngineExecuteOn(engine, &read_lines, &lines, values);
 	RowsEnd(&lines);
-	waiting = CopyWaiting(*rows);
+	waiting = QueueRows(*rows);
 	*owner = palloc(sizeof(int) * Max(*rows, 1));
 	for (uint64 i = 0; i < *rows; i++)
 		(*owner)[i] = (int) ResultInt64(i, 10) - 1;
@@ -354,7 +230,7 @@ QueueGiveUp(Engine *engine, const StockKey *key, Share **shares, int count)
 	Numeric		given_up = NumericZero();
 	Rows		changes;
 
-	RowsInit(&changes, &change_rows);
+	ChangesInit(&changes);
 	for (uint64 i = 0; i < rows; i++)
 	{
 		Share	   *share = shares[owner[i]];
@@ -486,7 +362,7 @@ QueueRerank(Engine *engine, const StockKey *key, Rows *lines)
 {
 	Datum		values[2] = {PointerGetDatum(key->item), PointerGetDatum(key->location)};
 	uint64		rows = RuleExecute(engine, &rerank, lines, values);
-	Waiting    *waiting = CopyWaiting(rows);
+	Waiting    *waiting = QueueRows(rows);
 	Source		source = {0, "rerank", NULL, GetCurrentTransactionStartTimestamp(), NULL};
 
 	for (uint64 i = 0; i < rows; i++)
