@@ -45,8 +45,9 @@ receipt_fill() {
 		least
 		return
 	fi
+	# sessions of applications last: a line is filled before, so that no plans are made while time is measured
 	milliseconds <<-SQL
-		INSERT INTO queue_$1.stock_move (item, location, quantity) VALUES ('2', 'main', 1);
+		INSERT INTO queue_$1.stock_move (item, location, quantity) VALUES ('1', 'main', 1);
 		INSERT INTO queue_$1.stock_move (item, location, quantity) VALUES ('1', 'main', $fill);
 	SQL
 }
