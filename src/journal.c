@@ -32,7 +32,7 @@ static const LedgerQuery write_journal = {
 	4, {REGCLASSOID, TEXTOID, TEXTOID, XID8OID}, &journal_rows
 };
 
-/* The sequence that numbers the rows, remembered until the catalog changes. */
+/* The sequence that numbers the rows, remembered until the catalog changes.  Error 55000 if there is none. */
 static Oid
 JournalSequence(const Ledger *ledger)
 {

@@ -18,7 +18,6 @@
 #include "backorder.h"
 
 #include "access/genam.h"
-#include "access/relscan.h"
 
 /* A receipt is spread in parts of at least this many units. */
 #define SMALLEST_PART 8
