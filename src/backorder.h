@@ -71,6 +71,8 @@ extern RowShape item_rows;
 extern void RowsInit(Rows *rows, RowShape *shape);
 extern void RowsAdd(Rows *rows, const Datum *values, const bool *nulls);
 extern void RowsAddLine(Rows *rows, const text *order_id, int64 line_no);
+extern TupleTableSlot *RowsSlot(const Rows *rows);
+extern bool RowsNext(Rows *rows, TupleTableSlot *slot);
 extern void RowsEnd(Rows *rows);
 struct Engine;
 extern void EngineCollect(struct Engine *engine, Rows *rows, RowShape *shape, const Datum *values,
@@ -123,6 +125,7 @@ extern void LedgerOfTable(Oid relid, Ledger *ledger);
 extern bool SchemaIsLedger(Oid schema);
 extern void LedgerOfSchema(Oid schema, Ledger *ledger);
 extern Oid	LedgerTable(const Ledger *ledger, const char *table);
+extern Oid	LedgerSequence(const Ledger *ledger, const char *table, const char *column);
 extern void EngineRun(const Ledger *ledger, EngineWork work, void *argument);
 extern bool EngineIsWriting(Oid schema);
 extern bool CallerMayRead(const Engine *engine, const char *table);
@@ -258,6 +261,16 @@ extern bool KeyedTableGet(KeyedTable *table, const Datum *keys, int nkeys);
 extern bool SeenByTransaction(const KeyedTable *table);
 extern void RefuseConcurrentUpdate(void);
 extern void RequireSeen(const KeyedTable *table);
+
+/* write.c: rows of the engine's own tables, without SPI */
+typedef struct Writer Writer;
+
+extern Writer *WriterOpen(Engine *engine, const char *table, const RowShape *shape);
+extern void WriterInsert(Writer *writer, const Datum *values, const bool *nulls);
+extern bool WriterRead(Writer *writer, ItemPointer tid);
+extern Datum WriterValue(Writer *writer, int column);
+extern bool WriterUpdate(Writer *writer, int first, const Datum *values, const bool *nulls, int count);
+extern void WriterClose(Writer *writer);
 
 /* outlook.c: what is to come for an item at a location */
 typedef enum ReaderTableName
@@ -603,7 +616,10 @@ typedef struct Share
 
 /* a row of the queue; WAITING_COLUMNS are those of "b" */
 #define WAITING_COLUMNS \
-	" b.ctid, b.backorder_id, b.order_id, b.line_no, b.remaining, b.priority, b.rank_at, b.rules, b.opened_at"
+	" b.ctid, b.backorder_id, b.order_id, b.line_no, b.remaining, b.priority, b.rank_at, b.rules, b.opened_at," \
+	" coalesce(CASE WHEN b.remaining < b.quantity THEN (SELECT max(j.happened_at) FROM @.journal AS j" \
+	" WHERE j.order_id = b.order_id AND j.line_no = b.line_no AND j.backorder_id = b.backorder_id" \
+	" AND j.kind IN ('filled', 'cancelled')) END, b.opened_at)"
 typedef struct Waiting
 {
 	ItemPointer tid;
@@ -615,11 +631,9 @@ typedef struct Waiting
 	TimestampTz rank_at;
 	Datum		rules;
 	TimestampTz opened_at;
+	TimestampTz changed_at;		/* when units of it last came or were given up; if none, opened_at */
 } Waiting;
 
-extern void ChangesInit(Rows *changes);
-extern void ChangesAdd(Rows *changes, const Waiting *row, Numeric quantity, TimestampTz at);
-extern void FillsWrite(Engine *engine, Rows *changes);
 extern void QueueRow(uint64 row, Waiting *waiting);
 extern Waiting *QueueRows(uint64 count);
 extern void JournalWaiting(Engine *engine, const char *kind, const StockKey *key, const Waiting *row,
@@ -628,6 +642,13 @@ extern void QueueOpen(Engine *engine, Claim **claims, int count);
 extern void QueueWaitingOf(Engine *engine, const StockKey *key, Share **shares, int count);
 extern Numeric QueueGiveUp(Engine *engine, const StockKey *key, Share **shares, int count);
 extern int64 QueueRerank(Engine *engine, const StockKey *key, Rows *lines);
+
+/* episode.c: the rows of backorders */
+extern void EpisodesOpen(Engine *engine, Claim **claims, int count);
+extern void ChangesInit(Rows *changes);
+extern void ChangesAdd(Rows *changes, const Waiting *row, Numeric quantity, TimestampTz at);
+extern void FillsWrite(Engine *engine, Rows *changes);
+extern void CancelsWrite(Engine *engine, Rows *changes);
 
 /* fill.c: units that come, and whom they fill */
 extern Numeric QueueServe(Engine *engine, const StockKey *key, Source *sources, int count);

@@ -33,6 +33,14 @@
 	index_beginscan(heap, index, snapshot, nkeys, 0)
 #endif
 
+#if PG_VERSION_NUM >= 190000
+#define UpdateTuple(rel, tid, slot, cid, snapshot, crosscheck, failure, lock, which) \
+	table_tuple_update(rel, tid, slot, cid, 0, snapshot, crosscheck, true, failure, lock, which)
+#else
+#define UpdateTuple(rel, tid, slot, cid, snapshot, crosscheck, failure, lock, which) \
+	table_tuple_update(rel, tid, slot, cid, snapshot, crosscheck, true, failure, lock, which)
+#endif
+
 /* the index entries that an update in place of the executor still owes */
 #if PG_VERSION_NUM >= 160000
 #define IndexesToUpdate TU_UpdateIndexes
@@ -43,16 +51,28 @@
 #endif
 
 #if PG_VERSION_NUM >= 190000
+#define InsertIndexes(result, estate, slot) ExecInsertIndexTuples(result, estate, 0, slot, NIL, NULL)
 #define UpdateIndexes(result, estate, slot, which) \
 	ExecInsertIndexTuples(result, estate, \
 						  EIIT_IS_UPDATE | ((which) == TU_Summarizing ? EIIT_ONLY_SUMMARIZING : 0), \
 						  slot, NIL, NULL)
 #elif PG_VERSION_NUM >= 160000
+#define InsertIndexes(result, estate, slot) \
+	ExecInsertIndexTuples(result, slot, estate, false, false, NULL, NIL, false)
 #define UpdateIndexes(result, estate, slot, which) \
 	ExecInsertIndexTuples(result, slot, estate, true, false, NULL, NIL, (which) == TU_Summarizing)
 #else
+#define InsertIndexes(result, estate, slot) ExecInsertIndexTuples(result, slot, estate, false, false, NULL, NIL)
 #define UpdateIndexes(result, estate, slot, which) \
 	ExecInsertIndexTuples(result, slot, estate, true, false, NULL, NIL)
+#endif
+
+#if PG_VERSION_NUM >= 180000
+#define CheckConstraintExprs(result) ((result)->ri_CheckConstraintExprs)
+#define HasGeneratedColumns(constraints) ((constraints)->has_generated_stored || (constraints)->has_generated_virtual)
+#else
+#define CheckConstraintExprs(result) ((result)->ri_ConstraintExprs)
+#define HasGeneratedColumns(constraints) ((constraints)->has_generated_stored)
 #endif
 
 #if PG_VERSION_NUM < 190000

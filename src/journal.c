@@ -8,59 +8,42 @@
  */
 #include "backorder.h"
 
+#include "access/transam.h"
+#include "commands/sequence.h"
 #include "miscadmin.h"
-#include "utils/fmgrprotos.h"
 #include "utils/guc.h"
 #include "utils/xid8.h"
 
-static RowShape journal_rows = {NULL, {
-	{"kind", TEXTOID}, {"cause", TEXTOID}, {"order_id", TEXTOID}, {"line_no", INT8OID},
-	{"item", TEXTOID}, {"location", TEXTOID}, {"quantity", NUMERICOID}, {"backorder_id", INT8OID},
-	{"move_id", INT8OID}, {"priority", INT4OID}, {"rank_at", TIMESTAMPTZOID},
-	{"rules", TEXTARRAYOID}, {"reason", TEXTOID}, {"happened_at", TIMESTAMPTZOID},
+#define ENTRY_COLUMNS \
+	{"kind", TEXTOID}, {"cause", TEXTOID}, {"order_id", TEXTOID}, {"line_no", INT8OID}, \
+	{"item", TEXTOID}, {"location", TEXTOID}, {"quantity", NUMERICOID}, {"backorder_id", INT8OID}, \
+	{"move_id", INT8OID}, {"priority", INT4OID}, {"rank_at", TIMESTAMPTZOID}, \
+	{"rules", TEXTARRAYOID}, {"reason", TEXTOID}, {"happened_at", TIMESTAMPTZOID}, \
 	{"promised_at", TIMESTAMPTZOID}, {"promise_basis", TEXTOID}, {"former_promised_at", TIMESTAMPTZOID}
+
+/* what is collected */
+static RowShape entry_rows = {NULL, {ENTRY_COLUMNS}};
+
+/* what is written: the same first, then what all rows of a statement share, and what each row draws */
+enum
+{
+	ACTOR = 17, SESSION_USER_NAME, TRANSACTION_ID, JOURNAL_ID, RECORDED_AT, HORIZON, JOURNAL_COLUMNS
+};
+static const RowShape journal_columns = {NULL, {
+	ENTRY_COLUMNS, {"actor", TEXTOID}, {"session_user_name", TEXTOID}, {"transaction_id", XID8OID},
+	{"journal_id", INT8OID}, {"recorded_at", TIMESTAMPTZOID}, {"horizon", XID8OID}
 }};
 
-/* What all rows have in common is asked for once; the horizon is taken after the number: see outbox.c. */
+/* The horizon is taken after the number: see outbox.c. */
 static const LedgerQuery write_journal = {
 	"INSERT INTO @.journal (journal_id, kind, cause, order_id, line_no, item, location, quantity, backorder_id,"
 	" move_id, priority, rank_at, rules, reason, happened_at, promised_at, promise_basis,"
-	" former_promised_at, actor, session_user_name, transaction_id, horizon)"
+	" former_promised_at, actor, session_user_name, transaction_id, recorded_at, horizon)"
 	" SELECT nextval($1), kind, cause, order_id, line_no, item, location, quantity, backorder_id, move_id, priority,"
 	" rank_at, rules, reason, happened_at, promised_at, promise_basis, former_promised_at,"
-	" nullif($2, ''), $3, $4, backorder.next_transaction_id() FROM input",
-	4, {REGCLASSOID, TEXTOID, TEXTOID, XID8OID}, &journal_rows
+	" nullif($2, ''), $3, $4, clock_timestamp(), backorder.next_transaction_id() FROM input",
+	4, {REGCLASSOID, TEXTOID, TEXTOID, XID8OID}, &entry_rows
 };
-
-/* The sequence that numbers the rows, remembered until the catalog changes.  Error 55000 if there is none. */
-static Oid
-JournalSequence(const Ledger *ledger)
-{
-	static struct
-	{
-		Oid			schema;
-		uint64		epoch;
-		Oid			sequence;
-	}			known[8];
-	int			place = ledger->schema % lengthof(known);
-	LOCAL_FCINFO(fcinfo, 2);
-	Datum		name;
-
-	if (known[place].schema == ledger->schema && known[place].epoch == CatalogEpoch())
-		return known[place].sequence;
-	InitFunctionCallInfoData(*fcinfo, NULL, 2, InvalidOid, NULL, NULL);
-	fcinfo->args[0].value = CStringGetTextDatum(quote_qualified_identifier(ledger->name, "journal"));
-	fcinfo->args[1].value = CStringGetTextDatum("journal_id");
-	fcinfo->args[0].isnull = fcinfo->args[1].isnull = false;
-	name = pg_get_serial_sequence(fcinfo);
-	if (fcinfo->isnull)
-		EngineFoundDamage(ledger, "rows of the journal are not numbered by a sequence");
-	known[place].schema = InvalidOid;
-	known[place].sequence = DatumGetObjectId(DirectFunctionCall1(regclassin, CStringGetDatum(TextDatumGetCString(name))));
-	known[place].epoch = CatalogEpoch();
-	known[place].schema = ledger->schema;
-	return known[place].sequence;
-}
 
 void
 JournalAdd(Engine *engine, const Entry *entry)
@@ -99,29 +82,62 @@ JournalAdd(Engine *engine, const Entry *entry)
 		[16] = former == NULL || !former->known
 	};
 
-	EngineCollect(engine, &engine->journal, &journal_rows, values, nulls);
+	EngineCollect(engine, &engine->journal, &entry_rows, values, nulls);
 	pfree(DatumGetPointer(values[0]));
 	pfree(DatumGetPointer(values[1]));
 	NotifyAdd(engine, entry);
 }
 
+/* Writes the entries directly; "row" has what they share, "nulls" which of that is NULL. */
+static void
+WriteEntries(Writer *writer, Oid sequence, Rows *rows, Datum *row, bool *nulls)
+{
+	TupleTableSlot *entry = RowsSlot(rows);
+
+	while (RowsNext(rows, entry))
+	{
+		slot_getallattrs(entry);
+		memcpy(row, entry->tts_values, ACTOR * sizeof(Datum));
+		memcpy(nulls, entry->tts_isnull, ACTOR * sizeof(bool));
+		row[JOURNAL_ID] = Int64GetDatum(nextval_internal(sequence, true));
+		row[RECORDED_AT] = TimestampTzGetDatum(GetCurrentTimestamp());
+		row[HORIZON] = FullTransactionIdGetDatum(ReadNextFullTransactionId());
+		WriterInsert(writer, row, nulls);
+	}
+	ExecDropSingleTupleTableSlot(entry);
+}
+
 void
 JournalFlush(Engine *engine)
 {
-	Rows		entries = engine->journal;
+	Rows		rows = engine->journal;
 	const char *actor = GetConfigOption("backorder.actor", true, false);
-	Datum		values[4];
+	Datum		row[JOURNAL_COLUMNS];
+	bool		nulls[JOURNAL_COLUMNS] = {[ACTOR] = actor == NULL || actor[0] == '\0'};
+	Oid			sequence;
+	Writer	   *writer;
 
-	if (entries.store == NULL)
+	if (rows.store == NULL)
 		return;
 	engine->journal.store = NULL;
 	/* a row of the journal is numbered by a transaction that has a number itself: see outbox.c */
-	values[3] = FullTransactionIdGetDatum(GetTopFullTransactionId());
-	values[0] = ObjectIdGetDatum(JournalSequence(&engine->ledger));
-	values[1] = CStringGetTextDatum(actor == NULL ? "" : actor);
-	values[2] = CStringGetTextDatum(GetUserNameFromId(GetSessionUserId(), false));
-	if (EngineExecuteOn(engine, &write_journal, &entries, values) != (uint64) entries.count)
-		EngineObstructed("journal");
-	RowsEnd(&entries);
+	row[TRANSACTION_ID] = FullTransactionIdGetDatum(GetTopFullTransactionId());
+	row[ACTOR] = CStringGetTextDatum(actor == NULL ? "" : actor);
+	row[SESSION_USER_NAME] = CStringGetTextDatum(GetUserNameFromId(GetSessionUserId(), false));
+	sequence = LedgerSequence(&engine->ledger, "journal", "journal_id");
+	writer = WriterOpen(engine, "journal", &journal_columns);
+	if (writer != NULL)
+	{
+		WriteEntries(writer, sequence, &rows, row, nulls);
+		WriterClose(writer);
+	}
+	else
+	{
+		Datum		values[] = {ObjectIdGetDatum(sequence), row[ACTOR], row[SESSION_USER_NAME], row[TRANSACTION_ID]};
+
+		if (EngineExecuteOn(engine, &write_journal, &rows, values) != (uint64) rows.count)
+			EngineObstructed("journal");
+	}
+	RowsEnd(&rows);
 	NotifyFlush(engine);
 }

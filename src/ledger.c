@@ -12,6 +12,7 @@
 #include "catalog/partition.h"
 #include "catalog/pg_class.h"
 #include "utils/acl.h"
+#include "utils/fmgrprotos.h"
 #include "utils/inval.h"
 #include "utils/lsyscache.h"
 #include "utils/syscache.h"
@@ -190,6 +191,41 @@ LedgerTable(const Ledger *ledger, const char *table)
 						table, ledger->name),
 				 errhint("Give all tables of the ledger to one owner, with REASSIGN OWNED or ALTER TABLE ... OWNER TO.")));
 	return relid;
+}
+
+/* The sequence that numbers the rows of a table, remembered until the catalog changes.  Error 55000 if there is none. */
+Oid
+LedgerSequence(const Ledger *ledger, const char *table, const char *column)
+{
+	static struct
+	{
+		Oid			schema;
+		const char *table;
+		uint64		epoch;
+		Oid			sequence;
+	}			known[8];
+	static int	next = 0;
+	int			place;
+	LOCAL_FCINFO(fcinfo, 2);
+	Datum		name;
+
+	for (place = 0; place < (int) lengthof(known); place++)
+		if (known[place].schema == ledger->schema && known[place].table == table && known[place].epoch == catalog_epoch)
+			return known[place].sequence;
+	InitFunctionCallInfoData(*fcinfo, NULL, 2, InvalidOid, NULL, NULL);
+	fcinfo->args[0].value = CStringGetTextDatum(quote_qualified_identifier(ledger->name, table));
+	fcinfo->args[1].value = CStringGetTextDatum(column);
+	fcinfo->args[0].isnull = fcinfo->args[1].isnull = false;
+	name = pg_get_serial_sequence(fcinfo);
+	if (fcinfo->isnull)
+		EngineFoundDamage(ledger, psprintf("rows of the table \"%s\" are not numbered by a sequence", table));
+	place = next++ % lengthof(known);
+	known[place].epoch = 0;
+	known[place].sequence = DatumGetObjectId(DirectFunctionCall1(regclassin, CStringGetDatum(TextDatumGetCString(name))));
+	known[place].schema = ledger->schema;
+	known[place].table = table;
+	known[place].epoch = catalog_epoch;
+	return known[place].sequence;
 }
 
 /* May the caller know what is in this table or view?  Messages tell him no more. */

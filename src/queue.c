@@ -10,8 +10,6 @@
 #include "utils/datum.h"
 #include "utils/memutils.h"
 
-#define LARGEST_BATCH 4096
-
 /* latest episode first: that is the order in which a line gives up */
 static const LedgerQuery read_lines = {
 	"SELECT" WAITING_COLUMNS ", k.n FROM input AS k" OPEN_OF_LINE("k")
@@ -20,76 +18,8 @@ static const LedgerQuery read_lines = {
 	2, {TEXTOID, TEXTOID}, &line_keys
 };
 
-/* closed when the last of it came or was given up, whatever the order in which that was recorded */
-#define CLOSED_AT(change) \
-	"closed_at = CASE WHEN b.remaining = " change ".quantity THEN greatest(" change ".at, b.opened_at," \
-	" CASE WHEN b.remaining < b.quantity THEN (SELECT max(j.happened_at) FROM @.journal AS j" \
-	" WHERE j.order_id = b.order_id AND j.line_no = b.line_no AND j.backorder_id = b.backorder_id" \
-	" AND j.kind IN ('filled', 'cancelled')) END) END,"
-
-static RowShape change_rows = {NULL, {
-	{"tid", TIDOID}, {"backorder_id", INT8OID}, {"quantity", NUMERICOID}, {"at", TIMESTAMPTZOID}
-}};
-
-/* Found by its place, which has not changed since the gate was taken; in partitions a place is not unique. */
-#define CHANGED_ROW(change) \
-	" FROM input AS " change " WHERE b.ctid = " change ".tid AND b.backorder_id = " change ".backorder_id"
-
-static const LedgerQuery write_fills = {
-	"UPDATE @.backorder AS b SET remaining = b.remaining - f.quantity,"
-	" " CLOSED_AT("f")
-	" outcome = CASE WHEN b.remaining = f.quantity"
-	" THEN CASE WHEN b.cancelled = 0 THEN 'filled' ELSE 'partly filled' END END"
-	CHANGED_ROW("f"),
-	0, {0}, &change_rows
-};
-
-static const LedgerQuery write_cancels = {
-	"UPDATE @.backorder AS b SET remaining = b.remaining - c.quantity,"
-	" cancelled = b.cancelled + c.quantity,"
-	" " CLOSED_AT("c")
-	" outcome = CASE WHEN b.remaining = c.quantity"
-	" THEN CASE WHEN b.cancelled + c.quantity = b.quantity THEN 'cancelled' ELSE 'partly filled' END END"
-	CHANGED_ROW("c"),
-	0, {0}, &change_rows
-};
-
-void
-ChangesInit(Rows *changes)
-{
-	RowsInit(changes, &change_rows);
-}
-
-void
-ChangesAdd(Rows *changes, const Waiting *row, Numeric quantity, TimestampTz at)
-{
-	Datum		values[] = {
-		PointerGetDatum(row->tid),
-		Int64GetDatum(row->backorder_id),
-		NumericGetDatum(quantity),
-		TimestampTzGetDatum(at)
-	};
-
-	RowsAdd(changes, values, NULL);
-}
-
-static void
-ChangesWrite(Engine *engine, const LedgerQuery *query, Rows *changes)
-{
-	if (changes->count > 0 &&
-		EngineExecuteOn(engine, query, changes, NULL) != (uint64) changes->count)
-		EngineObstructed("backorder");
-	RowsEnd(changes);
-}
-
-void
-FillsWrite(Engine *engine, Rows *changes)
-{
-	ChangesWrite(engine, &write_fills, changes);
-}
-
 static const Oid waiting_types[] = {
-	TIDOID, INT8OID, TEXTOID, INT8OID, NUMERICOID, INT4OID, TIMESTAMPTZOID, TEXTARRAYOID, TIMESTAMPTZOID
+	TIDOID, INT8OID, TEXTOID, INT8OID, NUMERICOID, INT4OID, TIMESTAMPTZOID, TEXTARRAYOID, TIMESTAMPTZOID, TIMESTAMPTZOID
 };
 
 /* A row of the last read; its values live until the next one. */
@@ -108,6 +38,7 @@ QueueRow(uint64 row, Waiting *waiting)
 	waiting->rank_at = DatumGetTimestampTz(values[6]);
 	waiting->rules = values[7];
 	waiting->opened_at = DatumGetTimestampTz(values[8]);
+	waiting->changed_at = DatumGetTimestampTz(values[9]);
 }
 
 /* The rows of the last read, copied, because the next statement frees them. */
@@ -182,7 +113,7 @@ ReadShares(Engine *engine, const StockKey *key, Share **shares, int count, uint6
 	waiting = QueueRows(*rows);
 	*owner = palloc(sizeof(int) * Max(*rows, 1));
 	for (uint64 i = 0; i < *rows; i++)
-		(*owner)[i] = (int) ResultInt64(i, 10) - 1;
+		(*owner)[i] = (int) ResultInt64(i, 11) - 1;
 	return waiting;
 }
 
@@ -244,7 +175,7 @@ QueueGiveUp(Engine *engine, const StockKey *key, Share **shares, int count)
 		ChangesAdd(&changes, &waiting[i], part, source.at);
 		JournalWaiting(engine, "cancelled", key, &waiting[i], part, &source);
 	}
-	ChangesWrite(engine, &write_cancels, &changes);
+	CancelsWrite(engine, &changes);
 	WaitingAdd(engine, key, NumericNegate(given_up));
 	for (int i = 0; i < count; i++)
 	{
@@ -258,29 +189,11 @@ QueueGiveUp(Engine *engine, const StockKey *key, Share **shares, int count)
 	return released;
 }
 
-static RowShape opened_rows = {NULL, {
-	{"order_id", TEXTOID}, {"line_no", INT8OID}, {"item", TEXTOID}, {"location", TEXTOID},
-	{"quantity", NUMERICOID}, {"lost", BOOLOID}, {"cause", TEXTOID}, {"claim_at", TIMESTAMPTZOID},
-	{"priority", INT4OID}, {"rank_at", TIMESTAMPTZOID}, {"rules", TEXTARRAYOID},
-	{"opened_at", TIMESTAMPTZOID}, {"promised_at", TIMESTAMPTZOID}, {"promise_basis", TEXTOID}
-}};
-
-static const LedgerQuery open_backorders = {
-	"INSERT INTO @.backorder (order_id, line_no, item, location, quantity, remaining, cancelled,"
-	" cause, claim_at, priority, rank_at, rules, opened_at, closed_at, outcome,"
-	" promised_at, promise_basis, first_promised_at)"
-	" SELECT order_id, line_no, item, location, quantity, CASE WHEN lost THEN 0 ELSE quantity END,"
-	" CASE WHEN lost THEN quantity ELSE 0 END, cause, claim_at, priority, rank_at, rules,"
-	" opened_at, CASE WHEN lost THEN opened_at END, CASE WHEN lost THEN 'cancelled' END,"
-	" promised_at, promise_basis, promised_at FROM input RETURNING backorder_id",
-	0, {0}, &opened_rows
-};
-
 static void
 JournalOpened(Engine *engine, Claim *claim)
 {
 	Waiting		row = {NULL, claim->backorder_id, claim->order_id, claim->line_no, claim->shortage,
-	claim->priority, claim->rank_at, claim->rules, claim->opened_at};
+	claim->priority, claim->rank_at, claim->rules, claim->opened_at, claim->opened_at};
 	Source		source = {claim->move_id, claim->cause, claim->shortage, claim->opened_at, claim->reason};
 
 	JournalPromised(engine, "backordered", claim->key, &row, claim->shortage, &source, &claim->promise);
@@ -288,44 +201,6 @@ JournalOpened(Engine *engine, Claim *claim)
 		return;
 	source.cause = "on_short";
 	JournalWaiting(engine, "cancelled", claim->key, &row, claim->shortage, &source);
-}
-
-static void
-OpenBatch(Engine *engine, Claim **claims, int count)
-{
-	Rows		rows;
-
-	RowsInit(&rows, &opened_rows);
-	for (int i = 0; i < count; i++)
-	{
-		Claim	   *claim = claims[i];
-		const Promise *promise = &claim->promise;
-		Datum		values[] = {
-			PointerGetDatum(claim->order_id),
-			Int64GetDatum(claim->line_no),
-			PointerGetDatum(claim->key->item),
-			PointerGetDatum(claim->key->location),
-			NumericGetDatum(claim->shortage),
-			BoolGetDatum(claim->on_short == SHORT_CANCEL),
-			CStringGetTextDatum(claim->cause),
-			TimestampTzGetDatum(claim->claim_at),
-			Int32GetDatum(claim->priority),
-			TimestampTzGetDatum(claim->rank_at),
-			claim->rules,
-			TimestampTzGetDatum(claim->opened_at),
-			TimestampTzGetDatum(promise->at),
-			promise->basis ? CStringGetTextDatum(promise->basis) : (Datum) 0
-		};
-		bool		nulls[lengthof(values)] = {[12] = !promise->known, [13] = promise->basis == NULL};
-
-		RowsAdd(&rows, values, nulls);
-		pfree(DatumGetPointer(values[6]));
-	}
-	if (EngineExecuteOn(engine, &open_backorders, &rows, NULL) != (uint64) count)
-		EngineObstructed("backorder");
-	RowsEnd(&rows);
-	for (int i = 0; i < count; i++)
-		claims[i]->backorder_id = ResultInt64(i, 1);
 }
 
 /*
@@ -336,8 +211,7 @@ void
 QueueOpen(Engine *engine, Claim **claims, int count)
 {
 	PromiseClaims(engine, claims, count);
-	for (int start = 0; start < count; start += LARGEST_BATCH)
-		OpenBatch(engine, claims + start, Min(LARGEST_BATCH, count - start));
+	EpisodesOpen(engine, claims, count);
 	for (int i = 0; i < count; i++)
 		JournalOpened(engine, claims[i]);
 	WaitingJoin(engine, claims, count);

@@ -55,6 +55,20 @@ RowsAdd(Rows *rows, const Datum *values, const bool *nulls)
 	rows->count++;
 }
 
+/* A slot to read the rows with. */
+TupleTableSlot *
+RowsSlot(const Rows *rows)
+{
+	return MakeSingleTupleTableSlot(rows->desc, &TTSOpsMinimalTuple);
+}
+
+/* The next row, in the order in which they were added; false if there is none. */
+bool
+RowsNext(Rows *rows, TupleTableSlot *slot)
+{
+	return tuplestore_gettupleslot(rows->store, true, false, slot);
+}
+
 void
 RowsEnd(Rows *rows)
 {

@@ -19,8 +19,9 @@ CREATE TABLE baseline.stock (
 	PRIMARY KEY (item, location)
 ) WITH (fillfactor = 20, autovacuum_vacuum_scale_factor = 0.05, autovacuum_vacuum_cost_delay = 0);
 ALTER TABLE baseline.stock_move ALTER location SET DEFAULT 'main';
-/* who did it is written with each row; nobody reads this outbox */
+/* who did it, and when, is written with each row; nobody reads this outbox */
 ALTER TABLE baseline.journal
+	ALTER recorded_at SET DEFAULT clock_timestamp(),
 	ALTER actor SET DEFAULT nullif(current_setting('backorder.actor', true), ''),
 	ALTER session_user_name SET DEFAULT session_user,
 	ALTER transaction_id SET DEFAULT pg_current_xact_id(),

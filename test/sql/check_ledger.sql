@@ -177,8 +177,8 @@ UPDATE journal SET cause = 'transfer_in' WHERE kind = 'filled' AND order_id = 'a
 :check
 ROLLBACK;
 BEGIN;
-INSERT INTO journal (kind, cause, order_id, line_no, item, location, quantity, backorder_id, priority, rank_at, rules, happened_at, session_user_name, transaction_id, horizon)
-SELECT kind, cause, order_id, line_no, item, location, quantity, backorder_id, priority, rank_at, rules, happened_at, session_user_name, transaction_id, '1000000000'
+INSERT INTO journal (kind, cause, order_id, line_no, item, location, quantity, backorder_id, priority, rank_at, rules, happened_at, recorded_at, session_user_name, transaction_id, horizon)
+SELECT kind, cause, order_id, line_no, item, location, quantity, backorder_id, priority, rank_at, rules, happened_at, recorded_at, session_user_name, transaction_id, '1000000000'
 FROM journal WHERE kind = 'backordered' AND order_id = 'a5';
 :check
 ROLLBACK;

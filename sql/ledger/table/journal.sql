@@ -20,7 +20,7 @@ CREATE TABLE journal (
 	former_promised_at timestamptz,
 	reason text,
 	happened_at timestamptz NOT NULL,
-	recorded_at timestamptz NOT NULL DEFAULT clock_timestamp(),
+	recorded_at timestamptz NOT NULL,
 	actor text,
 	session_user_name text NOT NULL,
 	transaction_id xid8 NOT NULL,

@@ -1,0 +1,286 @@
+/*
+ * episode.c
+ *	  A backorder is an episode of waiting: opened when stock is short, changed when
+ *	  units come or are given up, and closed with the last of them.
+ *
+ *	  Its rows are written here, directly where the table allows it (write.c), or by
+ *	  the SQL that says the same.
+ */
+#include "backorder.h"
+
+#include "commands/sequence.h"
+#include "utils/memutils.h"
+
+#define LARGEST_BATCH 4096
+
+enum
+{
+	EPISODE_ID, EPISODE_REMAINING, EPISODE_CLOSED_AT, EPISODE_OUTCOME, EPISODE_CANCELLED, EPISODE_QUANTITY
+};
+
+/* what is changed together stands together */
+static const RowShape episode_columns = {NULL, {
+	{"backorder_id", INT8OID}, {"remaining", NUMERICOID}, {"closed_at", TIMESTAMPTZOID}, {"outcome", TEXTOID},
+	{"cancelled", NUMERICOID}, {"quantity", NUMERICOID}, {"order_id", TEXTOID}, {"line_no", INT8OID},
+	{"item", TEXTOID}, {"location", TEXTOID}, {"cause", TEXTOID}, {"claim_at", TIMESTAMPTZOID},
+	{"priority", INT4OID}, {"rank_at", TIMESTAMPTZOID}, {"rules", TEXTARRAYOID}, {"opened_at", TIMESTAMPTZOID},
+	{"promised_at", TIMESTAMPTZOID}, {"promise_basis", TEXTOID}, {"first_promised_at", TIMESTAMPTZOID},
+	{"escalation", INT4OID}
+}};
+
+static RowShape opened_rows = {NULL, {
+	{"order_id", TEXTOID}, {"line_no", INT8OID}, {"item", TEXTOID}, {"location", TEXTOID},
+	{"quantity", NUMERICOID}, {"lost", BOOLOID}, {"cause", TEXTOID}, {"claim_at", TIMESTAMPTZOID},
+	{"priority", INT4OID}, {"rank_at", TIMESTAMPTZOID}, {"rules", TEXTARRAYOID},
+	{"opened_at", TIMESTAMPTZOID}, {"promised_at", TIMESTAMPTZOID}, {"promise_basis", TEXTOID}
+}};
+
+static const LedgerQuery open_episodes = {
+	"INSERT INTO @.backorder (order_id, line_no, item, location, quantity, remaining, cancelled,"
+	" cause, claim_at, priority, rank_at, rules, opened_at, closed_at, outcome,"
+	" promised_at, promise_basis, first_promised_at)"
+	" SELECT order_id, line_no, item, location, quantity, CASE WHEN lost THEN 0 ELSE quantity END,"
+	" CASE WHEN lost THEN quantity ELSE 0 END, cause, claim_at, priority, rank_at, rules,"
+	" opened_at, CASE WHEN lost THEN opened_at END, CASE WHEN lost THEN 'cancelled' END,"
+	" promised_at, promise_basis, promised_at FROM input RETURNING backorder_id",
+	0, {0}, &opened_rows
+};
+
+static void
+OpenBySql(Engine *engine, Claim **claims, int count)
+{
+	Rows		rows;
+
+	RowsInit(&rows, &opened_rows);
+	for (int i = 0; i < count; i++)
+	{
+		Claim	   *claim = claims[i];
+		const Promise *promise = &claim->promise;
+		Datum		values[] = {
+			PointerGetDatum(claim->order_id),
+			Int64GetDatum(claim->line_no),
+			PointerGetDatum(claim->key->item),
+			PointerGetDatum(claim->key->location),
+			NumericGetDatum(claim->shortage),
+			BoolGetDatum(claim->on_short == SHORT_CANCEL),
+			CStringGetTextDatum(claim->cause),
+			TimestampTzGetDatum(claim->claim_at),
+			Int32GetDatum(claim->priority),
+			TimestampTzGetDatum(claim->rank_at),
+			claim->rules,
+			TimestampTzGetDatum(claim->opened_at),
+			TimestampTzGetDatum(promise->at),
+			promise->basis ? CStringGetTextDatum(promise->basis) : (Datum) 0
+		};
+		bool		nulls[lengthof(values)] = {[12] = !promise->known, [13] = promise->basis == NULL};
+
+		RowsAdd(&rows, values, nulls);
+		pfree(DatumGetPointer(values[6]));
+	}
+	if (EngineExecuteOn(engine, &open_episodes, &rows, NULL) != (uint64) count)
+		EngineObstructed("backorder");
+	RowsEnd(&rows);
+	for (int i = 0; i < count; i++)
+		claims[i]->backorder_id = ResultInt64(i, 1);
+}
+
+/* Adds the row of one claim.  A lost sale is closed at once. */
+static void
+OpenOne(Writer *writer, Claim *claim)
+{
+	const Promise *promise = &claim->promise;
+	bool		lost = claim->on_short == SHORT_CANCEL;
+	Datum		values[] = {
+		Int64GetDatum(claim->backorder_id),
+		NumericGetDatum(lost ? NumericZero() : claim->shortage),
+		TimestampTzGetDatum(claim->opened_at),
+		lost ? CStringGetTextDatum("cancelled") : (Datum) 0,
+		NumericGetDatum(lost ? claim->shortage : NumericZero()),
+		NumericGetDatum(claim->shortage),
+		PointerGetDatum(claim->order_id),
+		Int64GetDatum(claim->line_no),
+		PointerGetDatum(claim->key->item),
+		PointerGetDatum(claim->key->location),
+		CStringGetTextDatum(claim->cause),
+		TimestampTzGetDatum(claim->claim_at),
+		Int32GetDatum(claim->priority),
+		TimestampTzGetDatum(claim->rank_at),
+		claim->rules,
+		TimestampTzGetDatum(claim->opened_at),
+		TimestampTzGetDatum(promise->at),
+		promise->basis ? CStringGetTextDatum(promise->basis) : (Datum) 0,
+		TimestampTzGetDatum(promise->at),
+		Int32GetDatum(0)
+	};
+	bool		nulls[lengthof(values)] = {
+		[EPISODE_CLOSED_AT] = !lost,
+		[EPISODE_OUTCOME] = !lost,
+		[16] = !promise->known,
+		[17] = promise->basis == NULL,
+		[18] = !promise->known
+	};
+
+	WriterInsert(writer, values, nulls);
+	pfree(DatumGetPointer(values[10]));
+}
+
+static void
+OpenBatch(Engine *engine, Claim **claims, int count)
+{
+	Writer	   *writer = WriterOpen(engine, "backorder", &episode_columns);
+	Oid			sequence;
+
+	if (writer == NULL)
+	{
+		OpenBySql(engine, claims, count);
+		return;
+	}
+	sequence = LedgerSequence(&engine->ledger, "backorder", "backorder_id");
+	for (int i = 0; i < count; i++)
+	{
+		claims[i]->backorder_id = nextval_internal(sequence, true);
+		OpenOne(writer, claims[i]);
+	}
+	WriterClose(writer);
+}
+
+/* Opens a backorder for the shortage of each claim, in the given order. */
+void
+EpisodesOpen(Engine *engine, Claim **claims, int count)
+{
+	for (int start = 0; start < count; start += LARGEST_BATCH)
+		OpenBatch(engine, claims + start, Min(LARGEST_BATCH, count - start));
+}
+
+static RowShape change_rows = {NULL, {
+	{"tid", TIDOID}, {"backorder_id", INT8OID}, {"quantity", NUMERICOID}, {"at", TIMESTAMPTZOID}
+}};
+
+/* Found by its place, which has not changed since the gate was taken; in partitions a place is not unique. */
+#define CHANGE_EPISODES(cancelled, filled, wholly) \
+	"UPDATE @.backorder AS b SET remaining = b.remaining - c.quantity," cancelled \
+	" closed_at = CASE WHEN b.remaining = c.quantity THEN c.at END," \
+	" outcome = CASE WHEN b.remaining = c.quantity" \
+	" THEN CASE WHEN " filled " THEN '" wholly "' ELSE 'partly filled' END END" \
+	" FROM input AS c WHERE b.ctid = c.tid AND b.backorder_id = c.backorder_id"
+
+static const LedgerQuery write_fills = {
+	CHANGE_EPISODES("", "b.cancelled = 0", "filled"),
+	0, {0}, &change_rows
+};
+
+static const LedgerQuery write_cancels = {
+	CHANGE_EPISODES(" cancelled = b.cancelled + c.quantity,", "b.cancelled + c.quantity = b.quantity", "cancelled"),
+	0, {0}, &change_rows
+};
+
+void
+ChangesInit(Rows *changes)
+{
+	RowsInit(changes, &change_rows);
+}
+
+/* Units come, or are given up.  Closed is it when the last of them did, in whatever order that was recorded. */
+void
+ChangesAdd(Rows *changes, const Waiting *row, Numeric quantity, TimestampTz at)
+{
+	Datum		values[] = {
+		PointerGetDatum(row->tid),
+		Int64GetDatum(row->backorder_id),
+		NumericGetDatum(quantity),
+		TimestampTzGetDatum(Max(at, row->changed_at))
+	};
+
+	RowsAdd(changes, values, NULL);
+}
+
+static const char *
+OutcomeOf(Writer *writer, Numeric cancelled, bool cancels)
+{
+	if (!cancels)
+		return NumericSign(cancelled) == 0 ? "filled" : "partly filled";
+	return NumericCompare(cancelled, DatumGetNumeric(WriterValue(writer, EPISODE_QUANTITY))) == 0 ?
+		"cancelled" : "partly filled";
+}
+
+/* Writes what one change makes of its row; false if that is not where it was. */
+static bool
+ChangeOne(Writer *writer, const Datum *change, bool cancels)
+{
+	Numeric		quantity = DatumGetNumeric(change[2]);
+	Numeric		remaining;
+	Numeric		cancelled;
+	bool		closed;
+
+	if (!WriterRead(writer, (ItemPointer) DatumGetPointer(change[0])) ||
+		DatumGetInt64(WriterValue(writer, EPISODE_ID)) != DatumGetInt64(change[1]))
+		return false;
+	remaining = NumericSubtract(DatumGetNumeric(WriterValue(writer, EPISODE_REMAINING)), quantity);
+	cancelled = DatumGetNumeric(WriterValue(writer, EPISODE_CANCELLED));
+	if (cancels)
+		cancelled = NumericAdd(cancelled, quantity);
+	closed = NumericSign(remaining) == 0;
+	{
+		Datum		values[] = {
+			NumericGetDatum(remaining),
+			change[3],
+			closed ? CStringGetTextDatum(OutcomeOf(writer, cancelled, cancels)) : (Datum) 0,
+			NumericGetDatum(cancelled)
+		};
+		bool		nulls[lengthof(values)] = {false, !closed, !closed, false};
+
+		return WriterUpdate(writer, EPISODE_REMAINING, values, nulls, lengthof(values));
+	}
+}
+
+static int64
+ChangeEach(Writer *writer, Rows *changes, bool cancels)
+{
+	TupleTableSlot *change = RowsSlot(changes);
+	MemoryContext memory = AllocSetContextCreate(CurrentMemoryContext, "backorder change", ALLOCSET_SMALL_SIZES);
+	MemoryContext caller = MemoryContextSwitchTo(memory);
+	int64		written = 0;
+
+	while (RowsNext(changes, change))
+	{
+		slot_getallattrs(change);
+		written += ChangeOne(writer, change->tts_values, cancels);
+		MemoryContextReset(memory);
+	}
+	MemoryContextSwitchTo(caller);
+	MemoryContextDelete(memory);
+	ExecDropSingleTupleTableSlot(change);
+	return written;
+}
+
+static void
+ChangesWrite(Engine *engine, Rows *changes, bool cancels)
+{
+	Writer	   *writer = changes->count > 0 ? WriterOpen(engine, "backorder", &episode_columns) : NULL;
+	int64		written = 0;
+
+	if (writer != NULL)
+	{
+		written = ChangeEach(writer, changes, cancels);
+		WriterClose(writer);
+	}
+	else if (changes->count > 0)
+		written = EngineExecuteOn(engine, cancels ? &write_cancels : &write_fills, changes, NULL);
+	if (written != changes->count)
+		EngineObstructed("backorder");
+	RowsEnd(changes);
+}
+
+/* Units that came, by ChangesAdd(). */
+void
+FillsWrite(Engine *engine, Rows *changes)
+{
+	ChangesWrite(engine, changes, false);
+}
+
+/* Units that were given up. */
+void
+CancelsWrite(Engine *engine, Rows *changes)
+{
+	ChangesWrite(engine, changes, true);
+}
