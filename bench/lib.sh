@@ -165,11 +165,26 @@ once() {
 # All deadlocks so far.  (pgbench counts only those of transactions that end in time.)
 deadlocks_until_now() { sql -c "SELECT sum(deadlocks) FROM pg_stat_database"; }
 
+# A single client and its server process share a core: else what is measured is
+# how long an idle one takes to wake up, which is more than the work of a transaction.
+cores=$(taskset -cp $$ | sed 's/.*: //')
+one_core() {
+	local server status=0 client
+	server=$(head -n 1 "$work/data/postmaster.pid")
+	taskset -cp "${cores%%[,-]*}" "$server" >/dev/null
+	taskset -c "${cores%%[,-]*}" "$@" &
+	client=$!
+	sleep 0.05		# until it is connected
+	taskset -cp "$cores" "$server" >/dev/null
+	wait "$client" || status=$?
+	return "$status"
+}
+
 # transactions SCHEMA CLIENTS [pgbench option ...] SCRIPT...: transactions per
 # second; scripts are files, "ledger." in them is the schema.  The number of
 # deadlocks goes to the file deadlocks.
 transactions() {
-	local schema=$1 clients=$2 arguments=() argument status=0 threads=1 deadlocks
+	local schema=$1 clients=$2 arguments=() argument status=0 threads=1 deadlocks on=one_core
 	shift 2
 	for argument in "$@"; do
 		case $argument in
@@ -180,10 +195,10 @@ transactions() {
 		*) arguments+=("$argument") ;;
 		esac
 	done
-	(( clients == 1 )) || threads=2
+	(( clients == 1 )) || { threads=2; on=; }
 	[[ " ${arguments[*]} " == *" -t "* ]] || arguments+=(-T "$seconds")
 	deadlocks=$(deadlocks_until_now)
-	pgbench -n -M prepared --random-seed=42 -c "$clients" -j "$threads" "${arguments[@]}" >pgbench.out 2>pgbench.err || status=$?
+	$on pgbench -n -M prepared --random-seed=42 -c "$clients" -j "$threads" "${arguments[@]}" >pgbench.out 2>pgbench.err || status=$?
 	if (( status != 0 )) || grep -q aborted pgbench.err; then
 		head -n 20 pgbench.err >&2
 		return 1

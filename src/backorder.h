@@ -553,6 +553,8 @@ typedef enum WalkColumn
 	WALK_PRIORITY,
 	WALK_RANK_AT,
 	WALK_OPENED_AT,
+	WALK_QUANTITY,
+	WALK_RULES,
 	WALK_PROMISED_AT,
 	WALK_PROMISE_BASIS,
 	WALK_COLUMNS
@@ -566,6 +568,7 @@ typedef struct Walk
 	AttrNumber	attnum[WALK_COLUMNS];
 	Numeric		remaining;		/* of the current row */
 	Numeric		units;			/* sum of it up to and with the current row */
+	MemoryContext owner;		/* in which the scan keeps what it needs */
 	MemoryContext memory;		/* of the last rows */
 	int			rows;			/* in that memory */
 } Walk;
@@ -617,9 +620,7 @@ typedef struct Share
 /* a row of the queue; WAITING_COLUMNS are those of "b" */
 #define WAITING_COLUMNS \
 	" b.ctid, b.backorder_id, b.order_id, b.line_no, b.remaining, b.priority, b.rank_at, b.rules, b.opened_at," \
-	" coalesce(CASE WHEN b.remaining < b.quantity THEN (SELECT max(j.happened_at) FROM @.journal AS j" \
-	" WHERE j.order_id = b.order_id AND j.line_no = b.line_no AND j.backorder_id = b.backorder_id" \
-	" AND j.kind IN ('filled', 'cancelled')) END, b.opened_at)"
+	" b.quantity"
 typedef struct Waiting
 {
 	ItemPointer tid;
@@ -631,10 +632,9 @@ typedef struct Waiting
 	TimestampTz rank_at;
 	Datum		rules;
 	TimestampTz opened_at;
-	TimestampTz changed_at;		/* when units of it last came or were given up; if none, opened_at */
+	Numeric		quantity;		/* that it was opened for */
 } Waiting;
 
-extern void QueueRow(uint64 row, Waiting *waiting);
 extern Waiting *QueueRows(uint64 count);
 extern void JournalWaiting(Engine *engine, const char *kind, const StockKey *key, const Waiting *row,
 						   Numeric quantity, const Source *source);
@@ -646,7 +646,8 @@ extern int64 QueueRerank(Engine *engine, const StockKey *key, Rows *lines);
 /* episode.c: the rows of backorders */
 extern void EpisodesOpen(Engine *engine, Claim **claims, int count);
 extern void ChangesInit(Rows *changes);
-extern void ChangesAdd(Rows *changes, const Waiting *row, Numeric quantity, TimestampTz at);
+extern void ChangesAdd(Engine *engine, Rows *changes, const Waiting *row, Numeric quantity,
+					   TimestampTz at);
 extern void FillsWrite(Engine *engine, Rows *changes);
 extern void CancelsWrite(Engine *engine, Rows *changes);
 

@@ -9,6 +9,7 @@
 #include "backorder.h"
 
 #include "commands/sequence.h"
+#include "miscadmin.h"
 #include "utils/memutils.h"
 
 #define LARGEST_BATCH 4096
@@ -180,15 +181,36 @@ ChangesInit(Rows *changes)
 	RowsInit(changes, &change_rows);
 }
 
-/* Units come, or are given up.  Closed is it when the last of them did, in whatever order that was recorded. */
+static const LedgerQuery read_last_change = {
+	"SELECT max(happened_at) FROM @.journal WHERE order_id = $1 AND line_no = $2 AND backorder_id = $3"
+	" AND kind IN ('filled', 'cancelled') HAVING count(*) > 0",
+	3, {TEXTOID, INT8OID, INT8OID}
+};
+
+/* When the last of its units so far came or were given up. */
+static TimestampTz
+LastChange(Engine *engine, const Waiting *row)
+{
+	Datum		values[3] = {PointerGetDatum(row->order_id), Int64GetDatum(row->line_no), Int64GetDatum(row->backorder_id)};
+
+	if (NumericCompare(row->remaining, row->quantity) == 0 ||
+		EngineExecute(engine, &read_last_change, values, NULL) == 0)
+		return row->opened_at;
+	return Max(row->opened_at, ResultTime(0, 1));
+}
+
+/*
+ * Units come, or are given up.  A backorder is closed when the last of them did,
+ * whatever the order in which that is recorded.  This may be a query of the engine.
+ */
 void
-ChangesAdd(Rows *changes, const Waiting *row, Numeric quantity, TimestampTz at)
+ChangesAdd(Engine *engine, Rows *changes, const Waiting *row, Numeric quantity, TimestampTz at)
 {
 	Datum		values[] = {
 		PointerGetDatum(row->tid),
 		Int64GetDatum(row->backorder_id),
 		NumericGetDatum(quantity),
-		TimestampTzGetDatum(Max(at, row->changed_at))
+		TimestampTzGetDatum(Max(at, LastChange(engine, row)))
 	};
 
 	RowsAdd(changes, values, NULL);
@@ -243,6 +265,7 @@ ChangeEach(Writer *writer, Rows *changes, bool cancels)
 
 	while (RowsNext(changes, change))
 	{
+		CHECK_FOR_INTERRUPTS();
 		slot_getallattrs(change);
 		written += ChangeOne(writer, change->tts_values, cancels);
 		MemoryContextReset(memory);

@@ -6,18 +6,12 @@
  */
 #include "backorder.h"
 
-#include "utils/fmgrprotos.h"
+#include "miscadmin.h"
 #include "utils/memutils.h"
+#include "utils/snapmgr.h"
 
-#define FIRST_BATCH 8
-#define LARGEST_BATCH 4096
-
-static const LedgerQuery read_front = {
-	"SELECT" WAITING_COLUMNS " FROM @.backorder AS b"
-	" WHERE b.item = $1 AND b.location = $2 AND b.closed_at IS NULL"
-	" ORDER BY b.priority DESC, b.rank_at, b.backorder_id",
-	2, {TEXTOID, TEXTOID}
-};
+/* rows after which the memory of a fill is given back */
+#define FILL_ROWS 256
 
 static const LedgerQuery read_line = {
 	"SELECT" WAITING_COLUMNS " FROM @.backorder AS b"
@@ -35,8 +29,8 @@ typedef struct Supply
 	Numeric		left;			/* in the current source */
 } Supply;
 
-/* Fills what one row waits for, as far as there is supply; returns how many units. */
-static Numeric
+/* Fills what one row waits for, as far as there is supply. */
+static void
 FillRow(Engine *engine, const StockKey *key, const Waiting *row, Supply *supply, Rows *changes)
 {
 	Numeric		rest = row->remaining;
@@ -61,83 +55,78 @@ FillRow(Engine *engine, const StockKey *key, const Waiting *row, Supply *supply,
 	}
 	filled = rest == NumericZero() ? row->remaining : NumericSubtract(row->remaining, rest);
 	if (NumericSign(filled) > 0)
-		ChangesAdd(changes, row, filled, at);
-	return filled;
+		ChangesAdd(engine, changes, row, filled, at);
 }
 
-/* Serves the next rows of the queue, which have just been fetched. */
-static Numeric
-ServeRows(Engine *engine, const StockKey *key, Supply *supply, uint64 rows, Rows *changes)
+/* The current row; its values live until the next one. */
+static void
+WaitingOfWalk(const Walk *walk, Waiting *row)
 {
-	Numeric		used = NumericZero();
+	row->tid = &walk->slot->tts_tid;
+	row->backorder_id = DatumGetInt64(RowValue(walk->slot, walk->attnum[WALK_BACKORDER_ID]));
+	row->order_id = DatumGetTextPP(RowValue(walk->slot, walk->attnum[WALK_ORDER_ID]));
+	row->line_no = DatumGetInt64(RowValue(walk->slot, walk->attnum[WALK_LINE_NO]));
+	row->remaining = walk->remaining;
+	row->priority = DatumGetInt32(RowValue(walk->slot, walk->attnum[WALK_PRIORITY]));
+	row->rank_at = DatumGetTimestampTz(RowValue(walk->slot, walk->attnum[WALK_RANK_AT]));
+	row->rules = RowValue(walk->slot, walk->attnum[WALK_RULES]);
+	row->opened_at = DatumGetTimestampTz(RowValue(walk->slot, walk->attnum[WALK_OPENED_AT]));
+	row->quantity = DatumGetNumeric(RowValue(walk->slot, walk->attnum[WALK_QUANTITY]));
+}
+
+/* Goes along the queue from the front for as long as there is supply. */
+static void
+ServeWalk(Engine *engine, const StockKey *key, Walk *walk, Supply *supply, Rows *changes)
+{
+	MemoryContext memory = AllocSetContextCreate(CurrentMemoryContext, "backorder fill", ALLOCSET_DEFAULT_SIZES);
+	MemoryContext caller = MemoryContextSwitchTo(memory);
 	Waiting		row;
 
-	for (uint64 i = 0; i < rows && supply->current < supply->count; i++)
+	for (int rows = 1; supply->current < supply->count && WalkNext(walk); rows++)
 	{
-		QueueRow(i, &row);
-		used = NumericAdd(used, FillRow(engine, key, &row, supply, changes));
+		CHECK_FOR_INTERRUPTS();
+		WaitingOfWalk(walk, &row);
+		FillRow(engine, key, &row, supply, changes);
+		if (rows % FILL_ROWS == 0)
+		{
+			MemoryContextSwitchTo(caller);
+			supply->left = DatumGetNumericCopy(NumericGetDatum(supply->left));
+			MemoryContextSwitchTo(memory);
+			MemoryContextReset(memory);
+		}
 	}
-	return used;
-}
-
-static double
-ToDouble(Numeric number)
-{
-	return DatumGetFloat8(DirectFunctionCall1(numeric_float8_no_overflow, NumericGetDatum(number)));
-}
-
-/* How many rows to read next: more each time, but hardly more than it takes if they go on as they began. */
-static uint64
-NextBatch(uint64 batch, uint64 served, Numeric used, double total)
-{
-	double		units = ToDouble(used);
-	double		needed = units > 0 ? (total - units) * served / units * 1.1 + FIRST_BATCH : LARGEST_BATCH;
-
-	return (uint64) Min(Min(batch * 8, LARGEST_BATCH), needed);
+	MemoryContextSwitchTo(caller);
+	supply->left = DatumGetNumericCopy(NumericGetDatum(supply->left));
+	MemoryContextDelete(memory);
 }
 
 /*
  * Serves the queue from the front with what the sources bring.  Returns how much
  * was used; slots are the caller's, also what they say of the units that wait.
- * The queue is read in growing batches, each in memory of its own: the cost
- * follows the lines filled, not the lines waiting.  What is filled is noted on
- * disk, and written once.
+ * The cost follows the lines filled, not the lines waiting.  What is filled is
+ * noted on disk, and written once.
  */
 Numeric
 QueueServe(Engine *engine, const StockKey *key, Source *sources, int count)
 {
 	Supply		supply = {sources, count, 0, sources[0].quantity};
-	MemoryContext memory = AllocSetContextCreate(CurrentMemoryContext, "backorder batch", ALLOCSET_DEFAULT_SIZES);
 	Datum		values[2] = {PointerGetDatum(key->item), PointerGetDatum(key->location)};
-	Portal		queue = EngineOpen(engine, &read_front, NULL, values);
 	Numeric		used = NumericZero();
-	uint64		batch = FIRST_BATCH;
-	uint64		rows;
-	uint64		served = 0;
-	double		total = 0;
+	Reader		reader;
+	Walk		walk;
 	Rows		changes;
 
-	for (int i = 0; i < count; i++)
-		total += ToDouble(sources[i].quantity);
 	ChangesInit(&changes);
-	do
-	{
-		MemoryContext caller = MemoryContextSwitchTo(memory);
-		Numeric		part;
-
-		rows = EngineFetch(queue, batch);
-		part = ServeRows(engine, key, &supply, rows, &changes);
-		MemoryContextSwitchTo(caller);
-		used = NumericAdd(used, part);
-		supply.left = DatumGetNumericCopy(NumericGetDatum(supply.left));
-		MemoryContextReset(memory);
-		if (rows < batch)
-			break;
-		served += rows;
-		batch = NextBatch(batch, served, used, total);
-	} while (supply.current < count);
-	SPI_cursor_close(queue);
-	MemoryContextDelete(memory);
+	CommandCounterIncrement();
+	ReaderOpen(&reader, &engine->ledger, GetLatestSnapshot());
+	WalkOpen(&walk, &reader, values, 2, ForwardScanDirection);
+	ServeWalk(engine, key, &walk, &supply, &changes);
+	WalkClose(&walk);
+	ReaderClose(&reader);
+	for (int i = 0; i < supply.current; i++)
+		used = NumericAdd(used, sources[i].quantity);
+	if (supply.current < count && changes.count > 0)
+		used = NumericAdd(used, NumericSubtract(sources[supply.current].quantity, supply.left));
 	FillsWrite(engine, &changes);
 	return used;
 }
@@ -173,7 +162,7 @@ QueueFillLine(Engine *engine, const StockKey *key, text *order_id, int64 line_no
 
 	ChangesInit(&changes);
 	for (uint64 i = 0; i < rows && supply.current == 0; i++)
-		(void) FillRow(engine, key, &waiting[i], &supply, &changes);
+		FillRow(engine, key, &waiting[i], &supply, &changes);
 	if (supply.current == 0)
 		EngineFoundDamage(&engine->ledger, "an order line does not wait for what it should");
 	FillsWrite(engine, &changes);

@@ -96,6 +96,7 @@ WriteEntries(Writer *writer, Oid sequence, Rows *rows, Datum *row, bool *nulls)
 
 	while (RowsNext(rows, entry))
 	{
+		CHECK_FOR_INTERRUPTS();
 		slot_getallattrs(entry);
 		memcpy(row, entry->tts_values, ACTOR * sizeof(Datum));
 		memcpy(nulls, entry->tts_isnull, ACTOR * sizeof(bool));

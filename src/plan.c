@@ -183,10 +183,11 @@ LedgerPlan(const Ledger *ledger, const LedgerQuery *query)
 void
 EngineConnect(Engine *engine)
 {
-	MemoryContext caller = CurrentMemoryContext;
+	MemoryContext caller;
 
 	if (engine->spi_connected)
 		return;
+	caller = MemoryContextSwitchTo(engine->memory);	/* SPI goes back to it when it ends */
 	engine->guc_level = NewGUCNestLevel();
 	(void) set_config_option("search_path", "pg_catalog, pg_temp", PGC_USERSET, PGC_S_SESSION,
 							 GUC_ACTION_SAVE, true, 0, false);

@@ -30,6 +30,8 @@ static ColumnShape walk_shape[WALK_COLUMNS] = {
 	{"priority", INT4OID, 0},
 	{"rank_at", TIMESTAMPTZOID, 0},
 	{"opened_at", TIMESTAMPTZOID, 0},
+	{"quantity", NUMERICOID, 0},
+	{"rules", TEXTARRAYOID, 0},
 	{"promised_at", TIMESTAMPTZOID, 0},
 	{"promise_basis", TEXTOID, 0},
 };
@@ -44,6 +46,7 @@ WalkOpen(Walk *walk, Reader *reader, const Datum *keys, int nkeys, ScanDirection
 	walk->direction = direction;
 	walk->slot = table_slot_create(table->rel, NULL);
 	FindColumns(table->rel, walk_shape, WALK_COLUMNS, walk->attnum);
+	walk->owner = CurrentMemoryContext;
 	walk->memory = AllocSetContextCreate(CurrentMemoryContext, "backorder queue", ALLOCSET_DEFAULT_SIZES);
 	walk->units = NULL;
 	walk->rows = 0;
@@ -62,22 +65,25 @@ WalkRestart(Walk *walk)
 bool
 WalkNext(Walk *walk)
 {
-	MemoryContext old;
+	MemoryContext old = MemoryContextSwitchTo(walk->owner);
+	bool		found = index_getnext_slot(walk->scan, walk->direction, walk->slot);
 
-	if (!index_getnext_slot(walk->scan, walk->direction, walk->slot))
+	if (!found)
+	{
+		MemoryContextSwitchTo(old);
 		return false;
+	}
 	if (walk->rows++ == WALK_ROWS && walk->units != NULL)
 	{
 		Numeric		units = DatumGetNumericCopy(NumericGetDatum(walk->units));
 
 		MemoryContextReset(walk->memory);
-		old = MemoryContextSwitchTo(walk->memory);
+		MemoryContextSwitchTo(walk->memory);
 		walk->units = DatumGetNumericCopy(NumericGetDatum(units));
 		NumericFree(units);
 		walk->rows = 1;
 	}
-	else
-		old = MemoryContextSwitchTo(walk->memory);
+	MemoryContextSwitchTo(walk->memory);
 	walk->remaining = DatumGetNumeric(RowValue(walk->slot, walk->attnum[WALK_REMAINING]));
 	walk->units = NumericAdd(walk->units == NULL ? NumericZero() : walk->units, walk->remaining);
 	MemoryContextSwitchTo(old);

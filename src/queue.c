@@ -19,11 +19,11 @@ static const LedgerQuery read_lines = {
 };
 
 static const Oid waiting_types[] = {
-	TIDOID, INT8OID, TEXTOID, INT8OID, NUMERICOID, INT4OID, TIMESTAMPTZOID, TEXTARRAYOID, TIMESTAMPTZOID, TIMESTAMPTZOID
+	TIDOID, INT8OID, TEXTOID, INT8OID, NUMERICOID, INT4OID, TIMESTAMPTZOID, TEXTARRAYOID, TIMESTAMPTZOID, NUMERICOID
 };
 
 /* A row of the last read; its values live until the next one. */
-void
+static void
 QueueRow(uint64 row, Waiting *waiting)
 {
 	Datum		values[lengthof(waiting_types)];
@@ -38,7 +38,7 @@ QueueRow(uint64 row, Waiting *waiting)
 	waiting->rank_at = DatumGetTimestampTz(values[6]);
 	waiting->rules = values[7];
 	waiting->opened_at = DatumGetTimestampTz(values[8]);
-	waiting->changed_at = DatumGetTimestampTz(values[9]);
+	waiting->quantity = DatumGetNumeric(values[9]);
 }
 
 /* The rows of the last read, copied, because the next statement frees them. */
@@ -57,6 +57,7 @@ QueueRows(uint64 count)
 		row->tid = tid;
 		row->order_id = TextCopy(row->order_id);
 		row->remaining = DatumGetNumericCopy(NumericGetDatum(row->remaining));
+		row->quantity = DatumGetNumericCopy(NumericGetDatum(row->quantity));
 		row->rules = datumCopy(row->rules, false, -1);
 	}
 	return rows;
@@ -172,7 +173,7 @@ QueueGiveUp(Engine *engine, const StockKey *key, Share **shares, int count)
 			continue;
 		share->waiting = NumericAdd(share->waiting, part);
 		given_up = NumericAdd(given_up, part);
-		ChangesAdd(&changes, &waiting[i], part, source.at);
+		ChangesAdd(engine, &changes, &waiting[i], part, source.at);
 		JournalWaiting(engine, "cancelled", key, &waiting[i], part, &source);
 	}
 	CancelsWrite(engine, &changes);
@@ -193,7 +194,7 @@ static void
 JournalOpened(Engine *engine, Claim *claim)
 {
 	Waiting		row = {NULL, claim->backorder_id, claim->order_id, claim->line_no, claim->shortage,
-	claim->priority, claim->rank_at, claim->rules, claim->opened_at, claim->opened_at};
+	claim->priority, claim->rank_at, claim->rules, claim->opened_at, claim->shortage};
 	Source		source = {claim->move_id, claim->cause, claim->shortage, claim->opened_at, claim->reason};
 
 	JournalPromised(engine, "backordered", claim->key, &row, claim->shortage, &source, &claim->promise);

@@ -25,8 +25,8 @@ settle
 
 # Sessions of applications last: what is learnt in the first moments shall not be all that is measured.
 one_line() {
-	local script=one_line.pgb seconds=$((seconds * 2))
-	[[ $1 != *_trigger ]] || seconds=$((seconds / 2))
+	local script=one_line.pgb seconds=$((seconds * 4))
+	[[ $1 != *_trigger ]] || seconds=$((seconds / 4))
 	[[ $1 != least ]] || script=least.pgb
 	transactions "one_$1" 1 -D "round=$2" -D n=0 -D "items=$items" "$script"
 }
