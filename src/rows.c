@@ -66,7 +66,11 @@ RowsSlot(const Rows *rows)
 bool
 RowsNext(Rows *rows, TupleTableSlot *slot)
 {
-	return tuplestore_gettupleslot(rows->store, true, false, slot);
+	MemoryContext caller = MemoryContextSwitchTo(slot->tts_mcxt);	/* for one that comes from disk */
+	bool		found = tuplestore_gettupleslot(rows->store, true, false, slot);
+
+	MemoryContextSwitchTo(caller);
+	return found;
 }
 
 void

@@ -7,6 +7,8 @@ INSERT INTO item (item) VALUES ('lamp'), ('desk');
 INSERT INTO priority_rule (name, condition, priority) VALUES ('gold', '$.customer == "gold"', 5);
 INSERT INTO stock_move (item, quantity) VALUES ('lamp', 9000), ('desk', 10);
 
+-- what is noted of so many goes to disk
+SET work_mem = '64kB';
 -- 20,000 lines, two items by turns, four times of entry, every seventh line goes first
 INSERT INTO order_line (order_id, line_no, item, quantity, customer, placed_at)
 SELECT 'o' || n / 2, n % 2, CASE n % 2 WHEN 0 THEN 'lamp' ELSE 'desk' END, 1 + n % 3,
@@ -48,6 +50,11 @@ SELECT cause, count(*), sum(quantity), min(priority) FROM backorder WHERE item =
 SELECT count(*), min(priority), max(priority) FROM backorder WHERE closed_at IS NULL AND item = 'lamp';
 SELECT (SELECT count(*) FROM journal WHERE kind = 'reranked')
 	= (SELECT count(*) FROM should WHERE item = 'lamp' AND short > 0 AND priority = 0) AS each_once;
+
+-- thousands are cancelled: what waits is given up first
+UPDATE order_line SET cancelled = quantity WHERE item = 'lamp';
+SELECT outcome, count(*), sum(cancelled) AS cancelled, sum(remaining) AS remaining FROM backorder WHERE item = 'lamp' GROUP BY outcome ORDER BY outcome;
+SELECT kind, count(*), sum(quantity) FROM journal WHERE item = 'lamp' AND cause = 'cancel' GROUP BY kind ORDER BY kind;
 
 -- the limit counts all of a statement, however late it is reached
 \set VERBOSITY sqlstate
