@@ -268,6 +268,7 @@ typedef struct Writer Writer;
 extern Writer *WriterOpen(Engine *engine, const char *table, const RowShape *shape);
 extern void WriterInsert(Writer *writer, const Datum *values, const bool *nulls);
 extern bool WriterRead(Writer *writer, ItemPointer tid);
+extern void WriterTake(Writer *writer, TupleTableSlot *slot);
 extern Datum WriterValue(Writer *writer, int column);
 extern bool WriterUpdate(Writer *writer, int first, const Datum *values, const bool *nulls, int count);
 extern void WriterClose(Writer *writer);
@@ -633,6 +634,7 @@ typedef struct Waiting
 	Datum		rules;
 	TimestampTz opened_at;
 	Numeric		quantity;		/* that it was opened for */
+	TupleTableSlot *slot;		/* that holds the row; NULL: it is found by its place */
 } Waiting;
 
 extern Waiting *QueueRows(uint64 count);
@@ -645,11 +647,20 @@ extern int64 QueueRerank(Engine *engine, const StockKey *key, Rows *lines);
 
 /* episode.c: the rows of backorders */
 extern void EpisodesOpen(Engine *engine, Claim **claims, int count);
-extern void ChangesInit(Rows *changes);
-extern void ChangesAdd(Engine *engine, Rows *changes, const Waiting *row, Numeric quantity,
+
+/* what one piece of work changes in backorders */
+typedef struct Changes
+{
+	bool		cancels;		/* units are given up; else they come */
+	Writer	   *writer;			/* NULL: they are noted, and written by SQL */
+	Rows		rows;
+	MemoryContext memory;		/* of one change; NULL: none yet */
+} Changes;
+
+extern void ChangesInit(Changes *changes, bool cancels);
+extern void ChangesAdd(Engine *engine, Changes *changes, const Waiting *row, Numeric quantity,
 					   TimestampTz at);
-extern void FillsWrite(Engine *engine, Rows *changes);
-extern void CancelsWrite(Engine *engine, Rows *changes);
+extern void ChangesEnd(Engine *engine, Changes *changes);
 
 /* fill.c: units that come, and whom they fill */
 extern Numeric QueueServe(Engine *engine, const StockKey *key, Source *sources, int count);

@@ -9,7 +9,6 @@
 #include "backorder.h"
 
 #include "commands/sequence.h"
-#include "miscadmin.h"
 #include "utils/memutils.h"
 
 #define LARGEST_BATCH 4096
@@ -175,12 +174,6 @@ static const LedgerQuery write_cancels = {
 	0, {0}, &change_rows
 };
 
-void
-ChangesInit(Rows *changes)
-{
-	RowsInit(changes, &change_rows);
-}
-
 static const LedgerQuery read_last_change = {
 	"SELECT max(happened_at) FROM @.journal WHERE order_id = $1 AND line_no = $2 AND backorder_id = $3"
 	" AND kind IN ('filled', 'cancelled') HAVING count(*) > 0",
@@ -199,23 +192,6 @@ LastChange(Engine *engine, const Waiting *row)
 	return Max(row->opened_at, ResultTime(0, 1));
 }
 
-/*
- * Units come, or are given up.  A backorder is closed when the last of them did,
- * whatever the order in which that is recorded.  This may be a query of the engine.
- */
-void
-ChangesAdd(Engine *engine, Rows *changes, const Waiting *row, Numeric quantity, TimestampTz at)
-{
-	Datum		values[] = {
-		PointerGetDatum(row->tid),
-		Int64GetDatum(row->backorder_id),
-		NumericGetDatum(quantity),
-		TimestampTzGetDatum(Max(at, LastChange(engine, row)))
-	};
-
-	RowsAdd(changes, values, NULL);
-}
-
 static const char *
 OutcomeOf(Writer *writer, Numeric cancelled, bool cancels)
 {
@@ -225,17 +201,18 @@ OutcomeOf(Writer *writer, Numeric cancelled, bool cancels)
 		"cancelled" : "partly filled";
 }
 
-/* Writes what one change makes of its row; false if that is not where it was. */
+/* Writes what a change makes of its row; false if that is not where it was. */
 static bool
-ChangeOne(Writer *writer, const Datum *change, bool cancels)
+ChangeRow(Writer *writer, const Waiting *row, Numeric quantity, TimestampTz at, bool cancels)
 {
-	Numeric		quantity = DatumGetNumeric(change[2]);
 	Numeric		remaining;
 	Numeric		cancelled;
 	bool		closed;
 
-	if (!WriterRead(writer, (ItemPointer) DatumGetPointer(change[0])) ||
-		DatumGetInt64(WriterValue(writer, EPISODE_ID)) != DatumGetInt64(change[1]))
+	if (row->slot != NULL)
+		WriterTake(writer, row->slot);
+	else if (!WriterRead(writer, row->tid) ||
+			 DatumGetInt64(WriterValue(writer, EPISODE_ID)) != row->backorder_id)
 		return false;
 	remaining = NumericSubtract(DatumGetNumeric(WriterValue(writer, EPISODE_REMAINING)), quantity);
 	cancelled = DatumGetNumeric(WriterValue(writer, EPISODE_CANCELLED));
@@ -245,7 +222,7 @@ ChangeOne(Writer *writer, const Datum *change, bool cancels)
 	{
 		Datum		values[] = {
 			NumericGetDatum(remaining),
-			change[3],
+			TimestampTzGetDatum(at),
 			closed ? CStringGetTextDatum(OutcomeOf(writer, cancelled, cancels)) : (Datum) 0,
 			NumericGetDatum(cancelled)
 		};
@@ -255,55 +232,72 @@ ChangeOne(Writer *writer, const Datum *change, bool cancels)
 	}
 }
 
-static int64
-ChangeEach(Writer *writer, Rows *changes, bool cancels)
+/* Units come to backorders, or (cancels) are given up. */
+void
+ChangesInit(Changes *changes, bool cancels)
 {
-	TupleTableSlot *change = RowsSlot(changes);
-	MemoryContext memory = AllocSetContextCreate(CurrentMemoryContext, "backorder change", ALLOCSET_SMALL_SIZES);
-	MemoryContext caller = MemoryContextSwitchTo(memory);
-	int64		written = 0;
-
-	while (RowsNext(changes, change))
-	{
-		CHECK_FOR_INTERRUPTS();
-		slot_getallattrs(change);
-		written += ChangeOne(writer, change->tts_values, cancels);
-		MemoryContextReset(memory);
-	}
-	MemoryContextSwitchTo(caller);
-	MemoryContextDelete(memory);
-	ExecDropSingleTupleTableSlot(change);
-	return written;
+	changes->cancels = cancels;
+	changes->memory = NULL;
+	changes->writer = NULL;
 }
 
 static void
-ChangesWrite(Engine *engine, Rows *changes, bool cancels)
+ChangesBegin(Engine *engine, Changes *changes)
 {
-	Writer	   *writer = changes->count > 0 ? WriterOpen(engine, "backorder", &episode_columns) : NULL;
-	int64		written = 0;
+	MemoryContext caller = MemoryContextSwitchTo(engine->memory);
 
-	if (writer != NULL)
+	changes->memory = AllocSetContextCreate(engine->memory, "backorder change", ALLOCSET_SMALL_SIZES);
+	changes->writer = WriterOpen(engine, "backorder", &episode_columns);
+	if (changes->writer == NULL)
+		RowsInit(&changes->rows, &change_rows);
+	MemoryContextSwitchTo(caller);
+}
+
+/*
+ * Writes a change, or notes it for SQL.  A backorder is closed when the last of its
+ * units came or was given up, whatever the order in which that is recorded.  This may be a
+ * query of the engine.
+ */
+void
+ChangesAdd(Engine *engine, Changes *changes, const Waiting *row, Numeric quantity, TimestampTz at)
+{
+	MemoryContext caller;
+
+	if (changes->memory == NULL)
+		ChangesBegin(engine, changes);
+	caller = MemoryContextSwitchTo(changes->memory);
+	at = Max(at, LastChange(engine, row));
+	if (changes->writer == NULL)
 	{
-		written = ChangeEach(writer, changes, cancels);
-		WriterClose(writer);
+		Datum		values[] = {
+			PointerGetDatum(row->tid),
+			Int64GetDatum(row->backorder_id),
+			NumericGetDatum(quantity),
+			TimestampTzGetDatum(at)
+		};
+
+		RowsAdd(&changes->rows, values, NULL);
 	}
-	else if (changes->count > 0)
-		written = EngineExecuteOn(engine, cancels ? &write_cancels : &write_fills, changes, NULL);
-	if (written != changes->count)
+	else if (!ChangeRow(changes->writer, row, quantity, at, changes->cancels))
 		EngineObstructed("backorder");
-	RowsEnd(changes);
+	MemoryContextSwitchTo(caller);
+	MemoryContextReset(changes->memory);
 }
 
-/* Units that came, by ChangesAdd(). */
+/* All is written after this. */
 void
-FillsWrite(Engine *engine, Rows *changes)
+ChangesEnd(Engine *engine, Changes *changes)
 {
-	ChangesWrite(engine, changes, false);
-}
-
-/* Units that were given up. */
-void
-CancelsWrite(Engine *engine, Rows *changes)
-{
-	ChangesWrite(engine, changes, true);
+	if (changes->memory == NULL)
+		return;
+	MemoryContextDelete(changes->memory);
+	if (changes->writer != NULL)
+	{
+		WriterClose(changes->writer);
+		return;
+	}
+	if (EngineExecuteOn(engine, changes->cancels ? &write_cancels : &write_fills, &changes->rows, NULL) !=
+		(uint64) changes->rows.count)
+		EngineObstructed("backorder");
+	RowsEnd(&changes->rows);
 }

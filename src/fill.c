@@ -31,7 +31,7 @@ typedef struct Supply
 
 /* Fills what one row waits for, as far as there is supply. */
 static void
-FillRow(Engine *engine, const StockKey *key, const Waiting *row, Supply *supply, Rows *changes)
+FillRow(Engine *engine, const StockKey *key, const Waiting *row, Supply *supply, Changes *changes)
 {
 	Numeric		rest = row->remaining;
 	Numeric		filled;
@@ -62,6 +62,7 @@ FillRow(Engine *engine, const StockKey *key, const Waiting *row, Supply *supply,
 static void
 WaitingOfWalk(const Walk *walk, Waiting *row)
 {
+	row->slot = walk->slot;
 	row->tid = &walk->slot->tts_tid;
 	row->backorder_id = DatumGetInt64(RowValue(walk->slot, walk->attnum[WALK_BACKORDER_ID]));
 	row->order_id = DatumGetTextPP(RowValue(walk->slot, walk->attnum[WALK_ORDER_ID]));
@@ -76,7 +77,7 @@ WaitingOfWalk(const Walk *walk, Waiting *row)
 
 /* Goes along the queue from the front for as long as there is supply. */
 static void
-ServeWalk(Engine *engine, const StockKey *key, Walk *walk, Supply *supply, Rows *changes)
+ServeWalk(Engine *engine, const StockKey *key, Walk *walk, Supply *supply, Changes *changes)
 {
 	MemoryContext memory = AllocSetContextCreate(CurrentMemoryContext, "backorder fill", ALLOCSET_DEFAULT_SIZES);
 	MemoryContext caller = MemoryContextSwitchTo(memory);
@@ -103,8 +104,8 @@ ServeWalk(Engine *engine, const StockKey *key, Walk *walk, Supply *supply, Rows 
 /*
  * Serves the queue from the front with what the sources bring.  Returns how much
  * was used; slots are the caller's, also what they say of the units that wait.
- * The cost follows the lines filled, not the lines waiting.  What is filled is
- * noted on disk, and written once.
+ * The cost follows the lines filled, not the lines waiting: what is written on
+ * the way is not met again.
  */
 Numeric
 QueueServe(Engine *engine, const StockKey *key, Source *sources, int count)
@@ -114,9 +115,9 @@ QueueServe(Engine *engine, const StockKey *key, Source *sources, int count)
 	Numeric		used = NumericZero();
 	Reader		reader;
 	Walk		walk;
-	Rows		changes;
+	Changes		changes;
 
-	ChangesInit(&changes);
+	ChangesInit(&changes, false);
 	CommandCounterIncrement();
 	ReaderOpen(&reader, &engine->ledger, GetLatestSnapshot());
 	WalkOpen(&walk, &reader, values, 2, ForwardScanDirection);
@@ -125,9 +126,9 @@ QueueServe(Engine *engine, const StockKey *key, Source *sources, int count)
 	ReaderClose(&reader);
 	for (int i = 0; i < supply.current; i++)
 		used = NumericAdd(used, sources[i].quantity);
-	if (supply.current < count && changes.count > 0)
+	if (supply.current < count && changes.memory != NULL)
 		used = NumericAdd(used, NumericSubtract(sources[supply.current].quantity, supply.left));
-	FillsWrite(engine, &changes);
+	ChangesEnd(engine, &changes);
 	return used;
 }
 
@@ -158,13 +159,13 @@ QueueFillLine(Engine *engine, const StockKey *key, text *order_id, int64 line_no
 	Supply		supply = {&own, 1, 0, source->quantity};
 	uint64		rows = EngineExecute(engine, &read_line, values, NULL);
 	Waiting    *waiting = QueueRows(rows);
-	Rows		changes;
+	Changes		changes;
 
-	ChangesInit(&changes);
+	ChangesInit(&changes, false);
 	for (uint64 i = 0; i < rows && supply.current == 0; i++)
 		FillRow(engine, key, &waiting[i], &supply, &changes);
 	if (supply.current == 0)
 		EngineFoundDamage(&engine->ledger, "an order line does not wait for what it should");
-	FillsWrite(engine, &changes);
+	ChangesEnd(engine, &changes);
 	WaitingAdd(engine, key, NumericNegate(source->quantity));
 }

@@ -39,6 +39,7 @@ QueueRow(uint64 row, Waiting *waiting)
 	waiting->rules = values[7];
 	waiting->opened_at = DatumGetTimestampTz(values[8]);
 	waiting->quantity = DatumGetNumeric(values[9]);
+	waiting->slot = NULL;
 }
 
 /* The rows of the last read, copied, because the next statement frees them. */
@@ -160,9 +161,9 @@ QueueGiveUp(Engine *engine, const StockKey *key, Share **shares, int count)
 	Waiting    *waiting = ReadShares(engine, key, shares, count, &rows, &owner);
 	Numeric		released = NumericZero();
 	Numeric		given_up = NumericZero();
-	Rows		changes;
+	Changes		changes;
 
-	ChangesInit(&changes);
+	ChangesInit(&changes, true);
 	for (uint64 i = 0; i < rows; i++)
 	{
 		Share	   *share = shares[owner[i]];
@@ -176,7 +177,7 @@ QueueGiveUp(Engine *engine, const StockKey *key, Share **shares, int count)
 		ChangesAdd(engine, &changes, &waiting[i], part, source.at);
 		JournalWaiting(engine, "cancelled", key, &waiting[i], part, &source);
 	}
-	CancelsWrite(engine, &changes);
+	ChangesEnd(engine, &changes);
 	WaitingAdd(engine, key, NumericNegate(given_up));
 	for (int i = 0; i < count; i++)
 	{
@@ -194,7 +195,7 @@ static void
 JournalOpened(Engine *engine, Claim *claim)
 {
 	Waiting		row = {NULL, claim->backorder_id, claim->order_id, claim->line_no, claim->shortage,
-	claim->priority, claim->rank_at, claim->rules, claim->opened_at, claim->shortage};
+	claim->priority, claim->rank_at, claim->rules, claim->opened_at, claim->shortage, NULL};
 	Source		source = {claim->move_id, claim->cause, claim->shortage, claim->opened_at, claim->reason};
 
 	JournalPromised(engine, "backordered", claim->key, &row, claim->shortage, &source, &claim->promise);

@@ -54,7 +54,8 @@ struct Writer
 	Relation	rel;
 	ResultRelInfo *result;
 	EState	   *estate;			/* of index entries */
-	TupleTableSlot *old;		/* the row to be changed */
+	TupleTableSlot *old;		/* the row to be changed: in "read", or the caller's */
+	TupleTableSlot *read;
 	TupleTableSlot *rows[ROWS_AT_ONCE];
 	int			made;			/* of them */
 	int			count;			/* wait to be written */
@@ -314,12 +315,20 @@ WriterInsert(Writer *writer, const Datum *values, const bool *nulls)
 bool
 WriterRead(Writer *writer, ItemPointer tid)
 {
-	if (writer->old == NULL)
-		writer->old = NewSlot(writer);
+	if (writer->read == NULL)
+		writer->read = NewSlot(writer);
+	writer->old = writer->read;
 	return table_tuple_fetch_row_version(writer->rel, tid, SnapshotAny, writer->old);
 }
 
-/* A column, by its number in the shape, of the row that was read. */
+/* The row that is to be changed is in this slot. */
+void
+WriterTake(Writer *writer, TupleTableSlot *slot)
+{
+	writer->old = slot;
+}
+
+/* A column of the row that is to be changed, by its number in the shape. */
 Datum
 WriterValue(Writer *writer, int column)
 {
@@ -327,7 +336,7 @@ WriterValue(Writer *writer, int column)
 }
 
 /*
- * Writes the row that was read anew, with new values from the first of these
+ * Writes the row anew, with new values from the first of these
  * columns on.  Nobody else can have changed it since it was chosen, or it is
  * false; under REPEATABLE READ and above, somebody may have before that, unseen by
  * the transaction: error 40001.
@@ -375,8 +384,8 @@ WriterClose(Writer *writer)
 	WriteRows(writer);
 	for (int i = 0; i < writer->made; i++)
 		ExecDropSingleTupleTableSlot(writer->rows[i]);
-	if (writer->old != NULL)
-		ExecDropSingleTupleTableSlot(writer->old);
+	if (writer->read != NULL)
+		ExecDropSingleTupleTableSlot(writer->read);
 	CloseTable(writer);
 	CommandCounterIncrement();
 }

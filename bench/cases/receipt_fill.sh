@@ -52,7 +52,10 @@ receipt_fill() {
 	SQL
 }
 
+usual_rounds=$rounds
+rounds=$((rounds * 2))		# they are short
 interleave receipt_fill extension row_trigger statement_trigger least
+rounds=$usual_rounds
 report "receipt filling $fill of $(size 500000) waiting lines" extension ms "PL/pgSQL loop over the same index" row_trigger faster ">= 4"
 report "receipt filling $fill of $(size 500000) waiting lines" extension ms "PL/pgSQL set-based" statement_trigger faster
 report "receipt filling $fill of $(size 500000) waiting lines" extension ms "the least: an UPDATE and an INSERT" least
