@@ -5,7 +5,7 @@ rows=$(size 1000)
 few=$(size 100)
 lines=$(size 400)
 
-# $1 a ledger with item 1 in it, for which $2 lines wait, and $3 inbound rows that cover three quarters of them
+# $1 a ledger with item 1 in it, for which $2 lines wait, and $3 inbound rows that cover three quarters of a long queue
 promise_ledger() {
 	make_ledger "$1"
 	make_items "$1" 1 2
@@ -13,7 +13,7 @@ promise_ledger() {
 	sql -c "INSERT INTO $1.order_line (order_id, line_no, item, quantity)
 		SELECT n / 3, n % 3, 1, 1 + n % 5 FROM generate_series(1, $2) AS n"
 	(( $3 == 0 )) || sql -c "INSERT INTO $1.inbound (item, quantity, expected_at)
-		SELECT 1, greatest($2 * 9 / 4 / $3, 1), now() + n * interval '1 hour' FROM generate_series(1, $3) AS n"
+		SELECT 1, greatest($waiting * 9 / 4 / $3, 1), now() + n * interval '1 hour' FROM generate_series(1, $3) AS n"
 }
 promise_few() {
 	promise_ledger promise_few "$few" "$rows"
@@ -60,7 +60,10 @@ one() {
 for series in short_inbound short_plain short_few receipt_inbound receipt_plain; do
 	one "$series" >/dev/null
 done
+usual_rounds=$rounds
+rounds=$((rounds * 2))		# they are short
 interleave one short_inbound short_plain short_few receipt_inbound receipt_plain
+rounds=$usual_rounds
 report "short line behind $waiting with $rows inbound rows" short_inbound us "nothing inbound" short_plain
 report "short line behind $waiting with $rows inbound rows" short_inbound us "behind $few" short_few rate "<= 1.2"
 report "receipt with $rows inbound rows" receipt_inbound us "nothing inbound" receipt_plain rate

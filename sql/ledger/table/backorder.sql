@@ -26,7 +26,7 @@ CREATE TABLE backorder (
 	escalated_at timestamptz,
 	CONSTRAINT backorder_sum CHECK (remaining >= 0 AND remaining + cancelled <= quantity),
 	CONSTRAINT backorder_closed CHECK ((closed_at IS NULL) = (remaining > 0) AND (outcome IS NULL) = (remaining > 0))
-) WITH (fillfactor = 60);
+) WITH (fillfactor = 45);
 /* The queue: open backorders in the order in which they are served. */
 CREATE INDEX backorder_queue ON backorder (item, location, priority DESC, rank_at, backorder_id) WHERE closed_at IS NULL;
 /*
