@@ -153,6 +153,7 @@ SELECT * FROM record_count('a', -1);
 SELECT * FROM record_count('a', 'NaN');
 SELECT * FROM record_count('a', 'Infinity');
 SELECT * FROM record_count('a', NULL);
+SELECT * FROM record_count('a', 1, moved_at => 'infinity');
 SELECT * FROM transfer('gone', 'main', 'north', 1);
 SELECT * FROM transfer('a', 'main', 'gone', 1);
 SELECT * FROM transfer('a', 'gone', 'main', 1);
