@@ -19,7 +19,7 @@ enum
 };
 
 /* what is changed together stands together */
-static const RowShape episode_columns = {NULL, {
+static RowShape episode_columns = {NULL, {
 	{"backorder_id", INT8OID}, {"remaining", NUMERICOID}, {"closed_at", TIMESTAMPTZOID}, {"outcome", TEXTOID},
 	{"cancelled", NUMERICOID}, {"quantity", NUMERICOID}, {"order_id", TEXTOID}, {"line_no", INT8OID},
 	{"item", TEXTOID}, {"location", TEXTOID}, {"cause", TEXTOID}, {"claim_at", TIMESTAMPTZOID},
@@ -28,65 +28,17 @@ static const RowShape episode_columns = {NULL, {
 	{"escalation", INT4OID}
 }};
 
-static RowShape opened_rows = {NULL, {
-	{"order_id", TEXTOID}, {"line_no", INT8OID}, {"item", TEXTOID}, {"location", TEXTOID},
-	{"quantity", NUMERICOID}, {"lost", BOOLOID}, {"cause", TEXTOID}, {"claim_at", TIMESTAMPTZOID},
-	{"priority", INT4OID}, {"rank_at", TIMESTAMPTZOID}, {"rules", TEXTARRAYOID},
-	{"opened_at", TIMESTAMPTZOID}, {"promised_at", TIMESTAMPTZOID}, {"promise_basis", TEXTOID}
-}};
-
 static const LedgerQuery open_episodes = {
-	"INSERT INTO @.backorder (order_id, line_no, item, location, quantity, remaining, cancelled,"
-	" cause, claim_at, priority, rank_at, rules, opened_at, closed_at, outcome,"
-	" promised_at, promise_basis, first_promised_at)"
-	" SELECT order_id, line_no, item, location, quantity, CASE WHEN lost THEN 0 ELSE quantity END,"
-	" CASE WHEN lost THEN quantity ELSE 0 END, cause, claim_at, priority, rank_at, rules,"
-	" opened_at, CASE WHEN lost THEN opened_at END, CASE WHEN lost THEN 'cancelled' END,"
-	" promised_at, promise_basis, promised_at FROM input RETURNING backorder_id",
-	0, {0}, &opened_rows
+	"INSERT INTO @.backorder (backorder_id, remaining, closed_at, outcome, cancelled, quantity, order_id, line_no,"
+	" item, location, cause, claim_at, priority, rank_at, rules, opened_at, promised_at, promise_basis,"
+	" first_promised_at, escalation) OVERRIDING SYSTEM VALUE"
+	" SELECT * FROM input",
+	0, {0}, &episode_columns
 };
 
+/* Adds the row of one claim, for the writer or (NULL) for SQL.  A lost sale is closed at once. */
 static void
-OpenBySql(Engine *engine, Claim **claims, int count)
-{
-	Rows		rows;
-
-	RowsInit(&rows, &opened_rows);
-	for (int i = 0; i < count; i++)
-	{
-		Claim	   *claim = claims[i];
-		const Promise *promise = &claim->promise;
-		Datum		values[] = {
-			PointerGetDatum(claim->order_id),
-			Int64GetDatum(claim->line_no),
-			PointerGetDatum(claim->key->item),
-			PointerGetDatum(claim->key->location),
-			NumericGetDatum(claim->shortage),
-			BoolGetDatum(claim->on_short == SHORT_CANCEL),
-			CStringGetTextDatum(claim->cause),
-			TimestampTzGetDatum(claim->claim_at),
-			Int32GetDatum(claim->priority),
-			TimestampTzGetDatum(claim->rank_at),
-			claim->rules,
-			TimestampTzGetDatum(claim->opened_at),
-			TimestampTzGetDatum(promise->at),
-			promise->basis ? CStringGetTextDatum(promise->basis) : (Datum) 0
-		};
-		bool		nulls[lengthof(values)] = {[12] = !promise->known, [13] = promise->basis == NULL};
-
-		RowsAdd(&rows, values, nulls);
-		pfree(DatumGetPointer(values[6]));
-	}
-	if (EngineExecuteOn(engine, &open_episodes, &rows, NULL) != (uint64) count)
-		EngineObstructed("backorder");
-	RowsEnd(&rows);
-	for (int i = 0; i < count; i++)
-		claims[i]->backorder_id = ResultInt64(i, 1);
-}
-
-/* Adds the row of one claim.  A lost sale is closed at once. */
-static void
-OpenOne(Writer *writer, Claim *claim)
+OpenOne(Writer *writer, Rows *rows, const Claim *claim)
 {
 	const Promise *promise = &claim->promise;
 	bool		lost = claim->on_short == SHORT_CANCEL;
@@ -120,7 +72,10 @@ OpenOne(Writer *writer, Claim *claim)
 		[18] = !promise->known
 	};
 
-	WriterInsert(writer, values, nulls);
+	if (writer != NULL)
+		WriterInsert(writer, values, nulls);
+	else
+		RowsAdd(rows, values, nulls);
 	pfree(DatumGetPointer(values[10]));
 }
 
@@ -128,20 +83,24 @@ static void
 OpenBatch(Engine *engine, Claim **claims, int count)
 {
 	Writer	   *writer = WriterOpen(engine, "backorder", &episode_columns);
-	Oid			sequence;
+	Oid			sequence = LedgerSequence(&engine->ledger, "backorder", "backorder_id");
+	Rows		rows;
 
 	if (writer == NULL)
-	{
-		OpenBySql(engine, claims, count);
-		return;
-	}
-	sequence = LedgerSequence(&engine->ledger, "backorder", "backorder_id");
+		RowsInit(&rows, &episode_columns);
 	for (int i = 0; i < count; i++)
 	{
 		claims[i]->backorder_id = nextval_internal(sequence, true);
-		OpenOne(writer, claims[i]);
+		OpenOne(writer, &rows, claims[i]);
 	}
-	WriterClose(writer);
+	if (writer != NULL)
+	{
+		WriterClose(writer);
+		return;
+	}
+	if (EngineExecuteOn(engine, &open_episodes, &rows, NULL) != (uint64) count)
+		EngineObstructed("backorder");
+	RowsEnd(&rows);
 }
 
 /* Opens a backorder for the shortage of each claim, in the given order. */
