@@ -82,7 +82,9 @@ extern void EngineCollect(struct Engine *engine, Rows *rows, RowShape *shape, co
 typedef struct KeyedTable
 {
 	Relation	rel;
-	Relation	index;
+	Oid			index_oid;
+	Relation	index;			/* NULL until it is needed */
+	LOCKMODE	mode;
 	Snapshot	snapshot;
 	TupleTableSlot *slot;
 } KeyedTable;
@@ -380,7 +382,7 @@ extern SlotState SlotTry(Stock *stock, const StockKey *key, int number, Numeric 
 extern SlotState SlotTryUnseen(Stock *stock, const StockKey *key, int number);
 extern SlotState SlotTryAdd(Stock *stock, const StockKey *key, int number, Numeric quantity,
 							const Balance *change);
-extern void SlotAdd(Stock *stock, const Balance *change);
+extern void SlotAdd(Stock *stock, const StockKey *key, const Balance *change);
 extern void SlotInsert(Stock *stock, const StockKey *key, int number, const Balance *content);
 
 /* recall.c: where slots were */

@@ -112,15 +112,17 @@ void
 JournalFlush(Engine *engine)
 {
 	Rows		rows = engine->journal;
-	const char *actor = GetConfigOption("backorder.actor", true, false);
+	const char *actor;
 	Datum		row[JOURNAL_COLUMNS];
-	bool		nulls[JOURNAL_COLUMNS] = {[ACTOR] = actor == NULL || actor[0] == '\0'};
+	bool		nulls[JOURNAL_COLUMNS] = {false};
 	Oid			sequence;
 	Writer	   *writer;
 
 	if (rows.store == NULL)
 		return;
 	engine->journal.store = NULL;
+	actor = GetConfigOption("backorder.actor", true, false);
+	nulls[ACTOR] = actor == NULL || actor[0] == '\0';
 	/* a row of the journal is numbered by a transaction that has a number itself: see outbox.c */
 	row[TRANSACTION_ID] = FullTransactionIdGetDatum(GetTopFullTransactionId());
 	row[ACTOR] = CStringGetTextDatum(actor == NULL ? "" : actor);

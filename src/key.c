@@ -101,11 +101,10 @@ OpenPlace(const TablePlace *place, KeyedTable *table, const Ledger *ledger, LOCK
 	if (place->epoch != CatalogEpoch() || place->owner != ledger->owner)
 		return false;
 	table->rel = table_open(place->relid, mode);
-	table->index = index_open(place->index, mode);
+	table->index = NULL;
 	if (place->epoch == CatalogEpoch())
 		return true;
-	/* changed while we waited for the locks */
-	index_close(table->index, mode);
+	/* changed while we waited for the lock */
 	table_close(table->rel, mode);
 	return false;
 }
@@ -122,6 +121,8 @@ KeyedTableOpenIndex(KeyedTable *table, const Ledger *ledger, const char *name, c
 
 	if (!OpenPlace(place, table, ledger, mode))
 		FindPlace(place, table, ledger, keys, nkeys, mode);
+	table->index_oid = place->index;
+	table->mode = mode;
 	table->slot = table_slot_create(table->rel, NULL);
 	table->snapshot = RegisterSnapshot(snapshot);
 }
@@ -138,7 +139,8 @@ KeyedTableClose(KeyedTable *table)
 {
 	UnregisterSnapshot(table->snapshot);
 	ExecDropSingleTupleTableSlot(table->slot);
-	index_close(table->index, NoLock);
+	if (table->index != NULL)
+		index_close(table->index, NoLock);
 	table_close(table->rel, NoLock);
 }
 
@@ -161,6 +163,9 @@ KeyedTableScan(KeyedTable *table, const Datum *keys, int nkeys, StrategyNumber l
 	ScanKeyData scankeys[INDEX_MAX_KEYS];
 	IndexScanDesc scan;
 
+	/* a slot that is recalled needs none; whoever replaces an index waits for the lock on the table */
+	if (table->index == NULL)
+		table->index = index_open(table->index_oid, table->mode);
 	for (int i = 0; i < nkeys; i++)
 	{
 		bool		is_text = table->index->rd_opcintype[i] == TEXTOID;

@@ -30,8 +30,13 @@ DemandAdd(Demand *demand, Numeric quantity)
 {
 	Numeric		before = demand->quantity;
 
+	if (before == NumericZero())
+	{
+		demand->quantity = DatumGetNumericCopy(NumericGetDatum(quantity));
+		return;
+	}
 	demand->quantity = NumericAdd(before, quantity);
-	NumericFree(before);
+	pfree(before);
 }
 
 /* An entering line takes nothing by itself while allocation is by hand and somebody may wait. */

@@ -5,8 +5,8 @@
  *	  The version that a session wrote is most often still the newest, and is read
  *	  by its place without going through the index.  A place is a guess: the row
  *	  found there must be visible and have the key, or the index is asked.  It is
- *	  asked now and then in any case, because on that way PostgreSQL clears old
- *	  versions off the page.
+ *	  asked in any case when the page has become narrow, because on that way
+ *	  PostgreSQL clears old versions off it.
  */
 #include "backorder.h"
 
@@ -18,15 +18,14 @@
 /* When so many are remembered, all are forgotten: a session has then half a megabyte of them. */
 #define MOST_PLACES 14000
 
-/* An index look-up clears the page; it has room for more versions than this. */
-#define LONGEST_RECALL 8
+/* A page with less room than this, for ten versions or so, is narrow. */
+#define NARROW_PAGE (BLCKSZ / 8)
 
 typedef struct Place
 {
 	uint64		key;			/* the table, and the hash of item and location */
 	int32		number;
 	ItemPointerData tid;
-	uint8		uses;
 	char		status;
 } Place;
 
@@ -62,7 +61,17 @@ RecallNumber(const Stock *stock, const StockKey *key)
 {
 	Place	   *place = FindPlace(stock, key, false);
 
-	return place != NULL && place->uses < LONGEST_RECALL ? place->number : MyProcPid % max_slots;
+	return place != NULL ? place->number : MyProcPid % max_slots;
+}
+
+/* Is the page of the row in table.slot short of room?  It is looked at without a lock, for a hint. */
+static bool
+PageIsNarrow(const Stock *stock)
+{
+	TupleTableSlot *slot = stock->table.slot;
+
+	return TTS_IS_BUFFERTUPLE(slot) &&
+		PageGetHeapFreeSpace(BufferGetPage(((BufferHeapTupleTableSlot *) slot)->buffer)) < NARROW_PAGE;
 }
 
 /* Reads the slot with this number into table.slot if it is where it was. */
@@ -71,12 +80,14 @@ RecallSlot(Stock *stock, const StockKey *key, int number)
 {
 	Place	   *place = FindPlace(stock, key, number < 0);
 
-	if (place == NULL || place->number != number || place->uses >= LONGEST_RECALL ||
+	if (place == NULL || place->number != number ||
 		ItemPointerGetBlockNumber(&place->tid) >= RelationGetNumberOfBlocks(stock->table.rel) ||
 		!table_tuple_fetch_row_version(stock->table.rel, &place->tid, stock->table.snapshot, stock->table.slot))
 		return false;
-	place->uses++;
-	return SlotIs(stock, key, number);
+	if (SlotIs(stock, key, number) && !PageIsNarrow(stock))
+		return true;
+	ExecClearTuple(stock->table.slot);	/* a page that is pinned twice is not cleared */
+	return false;
 }
 
 /* The index has found the slot that is in table.slot. */
@@ -93,7 +104,6 @@ RememberSlot(Stock *stock, const StockKey *key, int number)
 	place = places_insert(places, PlaceKey(stock, key, number < 0), &found);
 	place->number = number;
 	place->tid = stock->table.slot->tts_tid;
-	place->uses = 0;
 }
 
 /* The slot has been written: its newest version is "next". */

@@ -235,15 +235,16 @@ SlotChange(Stock *stock, const Balance *change)
 	SlotStore(stock, values);
 }
 
-/* Writes the locked slot anew. */
+/* Writes the locked slot of this balance anew. */
 void
-SlotAdd(Stock *stock, const Balance *change)
+SlotAdd(Stock *stock, const StockKey *key, const Balance *change)
 {
 	SlotChange(stock, change);
 	if (NeedsExecutor(stock->table.rel))
 		SlotExecuteUpdate(stock);
 	else
 		SlotUpdate(stock);
+	RememberWrite(stock, key, SlotNumber(stock));
 }
 
 void
@@ -299,7 +300,7 @@ SlotTry(Stock *stock, const StockKey *key, int number, Numeric quantity)
 {
 	if (!SlotFind(stock, key, number))
 		return SLOT_MISSING;
-	if (quantity != NULL && NumericCompare(SlotNumeric(stock, SLOT_AVAILABLE), quantity) < 0)
+	if (quantity != NULL && NumericCompare(DatumGetNumeric(SlotValue(stock, SLOT_AVAILABLE)), quantity) < 0)
 		return SLOT_UNFIT;
 	return SlotTryLock(stock) ? SLOT_LOCKED : SLOT_UNFIT;
 }
@@ -324,9 +325,6 @@ SlotTryAdd(Stock *stock, const StockKey *key, int number, Numeric quantity, cons
 	SlotState	state = SlotTry(stock, key, number, quantity);
 
 	if (state == SLOT_LOCKED)
-	{
-		SlotAdd(stock, change);
-		RememberWrite(stock, key, number);
-	}
+		SlotAdd(stock, key, change);
 	return state;
 }

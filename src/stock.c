@@ -117,7 +117,7 @@ StockDrain(Engine *engine, const StockKey *key, Numeric quantity, bool allocate)
 			continue;
 		change.available = NumericNegate(part);
 		change.allocated = allocate ? part : NULL;
-		SlotAdd(stock, &change);
+		SlotAdd(stock, key, &change);
 		rest = NumericSubtract(rest, part);
 	}
 	ExecClearTuple(stock->table.slot);
@@ -150,7 +150,7 @@ StockShip(Engine *engine, const StockKey *key, Numeric quantity)
 	if (!SlotRead(stock, key, 0))
 		EngineFoundDamage(&engine->ledger, "allocated units are in no slot");
 	SlotWaitLock(stock);
-	SlotAdd(stock, &change);
+	SlotAdd(stock, key, &change);
 }
 
 /*
@@ -212,7 +212,7 @@ StockPut(Engine *engine, const StockKey *key, const Balance *change)
 		if (i >= locked)
 			SlotInsert(stock, key, existing + i - locked, &share);
 		else if (SlotTry(stock, key, numbers[i], NULL) == SLOT_LOCKED)
-			SlotAdd(stock, &share);
+			SlotAdd(stock, key, &share);
 		else
 			elog(ERROR, "slot %d is not held any more", numbers[i]);
 		if (i > 0)

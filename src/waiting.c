@@ -48,7 +48,7 @@ WaitingAdd(Engine *engine, const StockKey *key, Numeric change)
 	stock = StockLook(engine);
 	if (FindWaitingSlot(stock, key, &number))
 	{
-		SlotAdd(stock, &content);
+		SlotAdd(stock, key, &content);
 		return;
 	}
 	for (;; number++)
@@ -59,7 +59,7 @@ WaitingAdd(Engine *engine, const StockKey *key, Numeric change)
 		stock = StockLook(engine);
 		state = SlotTry(stock, key, WAITING_SLOT(number), NULL);
 		if (state == SLOT_LOCKED)
-			SlotAdd(stock, &content);
+			SlotAdd(stock, key, &content);
 		else if (state == SLOT_MISSING)
 			SlotInsert(stock, key, WAITING_SLOT(number), &content);
 		if (state != SLOT_UNFIT)
