@@ -71,8 +71,6 @@ extern RowShape item_rows;
 extern void RowsInit(Rows *rows, RowShape *shape);
 extern void RowsAdd(Rows *rows, const Datum *values, const bool *nulls);
 extern void RowsAddLine(Rows *rows, const text *order_id, int64 line_no);
-extern TupleTableSlot *RowsSlot(const Rows *rows);
-extern bool RowsNext(Rows *rows, TupleTableSlot *slot);
 extern void RowsEnd(Rows *rows);
 struct Engine;
 extern void EngineCollect(struct Engine *engine, Rows *rows, RowShape *shape, const Datum *values,
@@ -113,7 +111,7 @@ typedef struct Engine
 	struct Stock *stock;
 	Rows		facts;			/* collected for the end; no store: none */
 	bool		facts_repeat;	/* there may be more than one of a line */
-	Rows		journal;
+	struct Journal *journal;	/* what this work has told it; NULL: nothing */
 	struct Notifications *notifications;
 	struct Engine *outer;
 } Engine;
@@ -273,7 +271,21 @@ extern bool WriterRead(Writer *writer, ItemPointer tid);
 extern void WriterTake(Writer *writer, TupleTableSlot *slot);
 extern Datum WriterValue(Writer *writer, int column);
 extern bool WriterUpdate(Writer *writer, int first, const Datum *values, const bool *nulls, int count);
+extern void WriterFlush(Writer *writer);
 extern void WriterClose(Writer *writer);
+
+/* rows to be added to a table, by a writer or by the statement that does the same */
+typedef struct Additions
+{
+	const char *table;
+	const LedgerQuery *insert;
+	Writer	   *writer;			/* NULL: by SQL */
+	Rows		rows;			/* for SQL */
+} Additions;
+
+extern void AdditionsInit(Additions *additions, Engine *engine, const char *table, const LedgerQuery *insert);
+extern void AdditionsAdd(Additions *additions, const Datum *values, const bool *nulls);
+extern void AdditionsEnd(Additions *additions, Engine *engine);
 
 /* outlook.c: what is to come for an item at a location */
 typedef enum ReaderTableName
@@ -492,6 +504,7 @@ typedef struct Entry
 } Entry;
 
 extern void JournalAdd(Engine *engine, const Entry *entry);
+extern void JournalSettle(Engine *engine);
 extern void JournalFlush(Engine *engine);
 
 /* rule.c: who goes first */

@@ -5,7 +5,8 @@
  *	  While the engine works it is the owner of the tables, as ri_triggers.c is: a
  *	  clerk who may insert orders needs no rights on the engine's tables, and
  *	  whoever attaches these triggers to tables of his own acts as himself.  What
- *	  the work has to say of order lines and to the journal is written at its end.
+ *	  the work has to say of order lines is written at its end, and then what the
+ *	  journal is told by SQL.
  */
 #include "backorder.h"
 
@@ -59,6 +60,7 @@ EngineRun(const Ledger *ledger, EngineWork work, void *argument)
 	{
 		MemoryContextSwitchTo(engine.memory);
 		work(&engine, argument);
+		JournalSettle(&engine);
 		FactFlush(&engine);
 		JournalFlush(&engine);
 		EngineLeave(&engine);

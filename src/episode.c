@@ -36,9 +36,9 @@ static const LedgerQuery open_episodes = {
 	0, {0}, &episode_columns
 };
 
-/* Adds the row of one claim, for the writer or (NULL) for SQL.  A lost sale is closed at once. */
+/* Adds the row of one claim.  A lost sale is closed at once. */
 static void
-OpenOne(Writer *writer, Rows *rows, const Claim *claim)
+OpenOne(Additions *rows, const Claim *claim)
 {
 	const Promise *promise = &claim->promise;
 	bool		lost = claim->on_short == SHORT_CANCEL;
@@ -72,35 +72,23 @@ OpenOne(Writer *writer, Rows *rows, const Claim *claim)
 		[18] = !promise->known
 	};
 
-	if (writer != NULL)
-		WriterInsert(writer, values, nulls);
-	else
-		RowsAdd(rows, values, nulls);
+	AdditionsAdd(rows, values, nulls);
 	pfree(DatumGetPointer(values[10]));
 }
 
 static void
 OpenBatch(Engine *engine, Claim **claims, int count)
 {
-	Writer	   *writer = WriterOpen(engine, "backorder", &episode_columns);
 	Oid			sequence = LedgerSequence(&engine->ledger, "backorder", "backorder_id");
-	Rows		rows;
+	Additions	rows;
 
-	if (writer == NULL)
-		RowsInit(&rows, &episode_columns);
+	AdditionsInit(&rows, engine, "backorder", &open_episodes);
 	for (int i = 0; i < count; i++)
 	{
 		claims[i]->backorder_id = nextval_internal(sequence, true);
-		OpenOne(writer, &rows, claims[i]);
+		OpenOne(&rows, claims[i]);
 	}
-	if (writer != NULL)
-	{
-		WriterClose(writer);
-		return;
-	}
-	if (EngineExecuteOn(engine, &open_episodes, &rows, NULL) != (uint64) count)
-		EngineObstructed("backorder");
-	RowsEnd(&rows);
+	AdditionsEnd(&rows, engine);
 }
 
 /* Opens a backorder for the shortage of each claim, in the given order. */

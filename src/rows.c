@@ -55,24 +55,6 @@ RowsAdd(Rows *rows, const Datum *values, const bool *nulls)
 	rows->count++;
 }
 
-/* A slot to read the rows with. */
-TupleTableSlot *
-RowsSlot(const Rows *rows)
-{
-	return MakeSingleTupleTableSlot(rows->desc, &TTSOpsMinimalTuple);
-}
-
-/* The next row, in the order in which they were added; false if there is none. */
-bool
-RowsNext(Rows *rows, TupleTableSlot *slot)
-{
-	MemoryContext caller = MemoryContextSwitchTo(slot->tts_mcxt);	/* for one that comes from disk */
-	bool		found = tuplestore_gettupleslot(rows->store, true, false, slot);
-
-	MemoryContextSwitchTo(caller);
-	return found;
-}
-
 void
 RowsEnd(Rows *rows)
 {

@@ -272,8 +272,9 @@ FormRow(Writer *writer, TupleTableSlot *slot)
 	ExecMaterializeSlot(slot);
 }
 
-static void
-WriteRows(Writer *writer)
+/* All rows that were added are written after this. */
+void
+WriterFlush(Writer *writer)
 {
 	MemoryContext caller;
 
@@ -308,7 +309,7 @@ WriterInsert(Writer *writer, const Datum *values, const bool *nulls)
 	}
 	FormRow(writer, slot);
 	if (++writer->count == ROWS_AT_ONCE || MemoryContextMemAllocated(writer->memory, false) > BYTES_AT_ONCE)
-		WriteRows(writer);
+		WriterFlush(writer);
 }
 
 /* Reads the row that is to be changed, by its place; false if it is gone. */
@@ -381,11 +382,45 @@ WriterUpdate(Writer *writer, int first, const Datum *values, const bool *nulls, 
 void
 WriterClose(Writer *writer)
 {
-	WriteRows(writer);
+	WriterFlush(writer);
 	for (int i = 0; i < writer->made; i++)
 		ExecDropSingleTupleTableSlot(writer->rows[i]);
 	if (writer->read != NULL)
 		ExecDropSingleTupleTableSlot(writer->read);
 	CloseTable(writer);
 	CommandCounterIncrement();
+}
+
+/* "insert" adds all columns of its input to this table. */
+void
+AdditionsInit(Additions *additions, Engine *engine, const char *table, const LedgerQuery *insert)
+{
+	additions->table = table;
+	additions->insert = insert;
+	additions->writer = WriterOpen(engine, table, insert->input);
+	if (additions->writer == NULL)
+		RowsInit(&additions->rows, insert->input);
+}
+
+void
+AdditionsAdd(Additions *additions, const Datum *values, const bool *nulls)
+{
+	if (additions->writer != NULL)
+		WriterInsert(additions->writer, values, nulls);
+	else
+		RowsAdd(&additions->rows, values, nulls);
+}
+
+/* All is written after this. */
+void
+AdditionsEnd(Additions *additions, Engine *engine)
+{
+	if (additions->writer != NULL)
+	{
+		WriterClose(additions->writer);
+		return;
+	}
+	if (EngineExecuteOn(engine, additions->insert, &additions->rows, NULL) != (uint64) additions->rows.count)
+		EngineObstructed(additions->table);
+	RowsEnd(&additions->rows);
 }
