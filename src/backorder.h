@@ -449,6 +449,7 @@ extern void LineRead(TupleTableSlot *slot, const AttrNumber *attnum, Line *line)
 extern void LineCheck(TupleTableSlot *slot, const AttrNumber *attnum, const Ledger *ledger,
 					  const Line *line);
 extern void LineColumns(Relation rel, AttrNumber *attnum);
+extern bool JsonIsObject(Datum value);
 extern bool LineUnchanged(TupleTableSlot *before, TupleTableSlot *after, const AttrNumber *attnum);
 extern bool LineRankChanged(TupleTableSlot *before, TupleTableSlot *after, const AttrNumber *attnum);
 extern Numeric LineOpen(const Line *line);

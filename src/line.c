@@ -139,8 +139,8 @@ IsFinite(Numeric value)
 	return !numeric_is_nan(value) && !numeric_is_inf(value);
 }
 
-static bool
-IsObject(Datum value)
+bool
+JsonIsObject(Datum value)
 {
 	return JB_ROOT_IS_OBJECT(DatumGetJsonbP(value));
 }
@@ -185,7 +185,7 @@ LineCheck(TupleTableSlot *slot, const AttrNumber *attnum, const Ledger *ledger, 
 		RefuseValue(ledger, line, "order_id must not be empty", "order_line_order_id_not_empty");
 	CheckQuantities(ledger, line);
 	value = slot_getattr(slot, attnum[LINE_ATTRIBUTES], &isnull);
-	if (!isnull && !IsObject(value))
+	if (!isnull && !JsonIsObject(value))
 		RefuseValue(ledger, line, "attributes must be a JSON object", "order_line_attributes_object");
 	if (unit_price != NULL && !IsFinite(unit_price))
 		RefuseValue(ledger, line, "unit_price must be a finite number", "order_line_unit_price_finite");

@@ -23,7 +23,7 @@ typedef struct MoveStatement
 enum
 {
 	MOVE_ID, MOVE_KIND, MOVE_ITEM, MOVE_LOCATION, MOVE_QUANTITY, MOVE_ORDER_ID, MOVE_LINE_NO, MOVE_MOVED_AT,
-	MOVE_INBOUND_ID,
+	MOVE_INBOUND_ID, MOVE_ATTRIBUTES,
 	MOVE_COLUMNS
 };
 
@@ -37,6 +37,7 @@ static ColumnShape move_shape[MOVE_COLUMNS] = {
 	{"line_no", INT8OID, 0},
 	{"moved_at", TIMESTAMPTZOID, 0},
 	{"inbound_id", INT8OID, 0},
+	{"attributes", JSONBOID, 0},
 };
 
 static MoveKind
@@ -57,35 +58,58 @@ TextOrNull(Datum value, bool isnull)
 	return isnull ? NULL : DatumGetTextPCopy(value);
 }
 
-/*
- * The CHECK constraints of stock_move say the same.  A table that only looks like
- * it may lack them, and must not lead us astray.
- */
-static void
-CheckMove(const Move *move, bool line_no_is_null)
+static bool
+KindKnown(const char *name)
 {
-	const char *constraint = NULL;
+	static const char *const kinds[] = {
+		"receipt", "customer_return", "return_to_vendor", "shipment", "shipment_reversal",
+		"adjustment", "transfer_out", "transfer_in"
+	};
 
-	if (numeric_is_nan(move->quantity) || numeric_is_inf(move->quantity) || !QuantityFits(move->quantity))
-		constraint = "stock_move_quantity_finite";
-	else if (NumericSign(move->quantity) == 0 ||
-			 (NumericSign(move->quantity) < 0 && strcmp(move->kind_name, "adjustment") != 0))
-		constraint = "stock_move_quantity_sign";
-	else if ((move->order_id == NULL) != line_no_is_null ||
-			 (move->order_id == NULL && (move->kind == MOVE_SHIPMENT || move->kind == MOVE_REVERSAL)))
-		constraint = "stock_move_names_its_line";
-	else if (move->names_inbound && strcmp(move->kind_name, "receipt") != 0)
-		constraint = "stock_move_inbound_is_received";
-	if (constraint != NULL)
-		ereport(ERROR,
-				(errcode(ERRCODE_CHECK_VIOLATION),
-				 errmsg("stock move " INT64_FORMAT " violates check constraint \"%s\"", move->move_id, constraint),
-				 err_generic_string(PG_DIAG_TABLE_NAME, "stock_move"),
-				 err_generic_string(PG_DIAG_CONSTRAINT_NAME, constraint)));
+	for (int i = 0; i < (int) lengthof(kinds); i++)
+		if (strcmp(name, kinds[i]) == 0)
+			return true;
+	return false;
+}
+
+static void
+RefuseValue(const Ledger *ledger, const Move *move, const char *message, const char *constraint)
+{
+	ereport(ERROR,
+			(errcode(ERRCODE_CHECK_VIOLATION),
+			 errmsg("stock move " INT64_FORMAT ": %s", move->move_id, message),
+			 err_generic_string(PG_DIAG_SCHEMA_NAME, ledger->name),
+			 err_generic_string(PG_DIAG_TABLE_NAME, "stock_move"),
+			 err_generic_string(PG_DIAG_CONSTRAINT_NAME, constraint)));
+}
+
+/* What a move may say.  Error 23514. */
+static void
+CheckMove(const Ledger *ledger, const Move *move, bool line_no_is_null, Datum attributes)
+{
+	if (!KindKnown(move->kind_name))
+		RefuseValue(ledger, move, "kind must be receipt, customer_return, return_to_vendor, shipment, shipment_reversal, adjustment, transfer_out or transfer_in",
+					"stock_move_kind_known");
+	if (!QuantityFits(move->quantity))
+		RefuseValue(ledger, move, "quantity must be a number below 1e30", "stock_move_quantity_finite");
+	if (NumericSign(move->quantity) == 0 ||
+		(NumericSign(move->quantity) < 0 && strcmp(move->kind_name, "adjustment") != 0))
+		RefuseValue(ledger, move, "quantity must be above zero, or of an adjustment not zero",
+					"stock_move_quantity_sign");
+	if ((move->order_id == NULL) != line_no_is_null ||
+		(move->order_id == NULL && (move->kind == MOVE_SHIPMENT || move->kind == MOVE_REVERSAL)))
+		RefuseValue(ledger, move, "order_id and line_no must be given together, and name the line of a shipment or shipment_reversal",
+					"stock_move_names_its_line");
+	if (move->names_inbound && strcmp(move->kind_name, "receipt") != 0)
+		RefuseValue(ledger, move, "only a receipt may name inbound supply", "stock_move_inbound_is_received");
+	if (TIMESTAMP_NOT_FINITE(move->moved_at))
+		RefuseValue(ledger, move, "moved_at must be a finite time", "stock_move_moved_at_finite");
+	if (!JsonIsObject(attributes))
+		RefuseValue(ledger, move, "attributes must be a JSON object", "stock_move_attributes_object");
 }
 
 static Move *
-ReadMove(TupleTableSlot *slot, const AttrNumber *attnum)
+ReadMove(TupleTableSlot *slot, const AttrNumber *attnum, const Ledger *ledger)
 {
 	Move	   *move = palloc0(sizeof(Move));
 	Datum		value[MOVE_COLUMNS];
@@ -94,7 +118,7 @@ ReadMove(TupleTableSlot *slot, const AttrNumber *attnum)
 	for (int i = 0; i < MOVE_COLUMNS; i++)
 		value[i] = slot_getattr(slot, attnum[i], &isnull[i]);
 	if (isnull[MOVE_ID] || isnull[MOVE_KIND] || isnull[MOVE_ITEM] || isnull[MOVE_LOCATION] ||
-		isnull[MOVE_QUANTITY] || isnull[MOVE_MOVED_AT])
+		isnull[MOVE_QUANTITY] || isnull[MOVE_MOVED_AT] || isnull[MOVE_ATTRIBUTES])
 		ereport(ERROR,
 				(errcode(ERRCODE_NOT_NULL_VIOLATION),
 				 errmsg("stock move lacks a value that is never NULL")));
@@ -109,14 +133,14 @@ ReadMove(TupleTableSlot *slot, const AttrNumber *attnum)
 	move->names_inbound = !isnull[MOVE_INBOUND_ID];
 	move->inbound_id = move->names_inbound ? DatumGetInt64(value[MOVE_INBOUND_ID]) : 0;
 	move->kind = KindOf(move->kind_name, NumericSign(move->quantity) < 0);
-	CheckMove(move, isnull[MOVE_LINE_NO]);
+	CheckMove(ledger, move, isnull[MOVE_LINE_NO], value[MOVE_ATTRIBUTES]);
 	if (NumericSign(move->quantity) < 0)
 		move->quantity = NumericNegate(move->quantity);
 	return move;
 }
 
 static void
-ReadMoves(MoveStatement *statement)
+ReadMoves(MoveStatement *statement, const Ledger *ledger)
 {
 	Tuplestorestate *rows = statement->trigger->tg_newtable;
 	TupleTableSlot *slot = TransitionSlot(statement->trigger);
@@ -127,7 +151,7 @@ ReadMoves(MoveStatement *statement)
 	statement->moves = palloc_extended(sizeof(Move *) * count, MCXT_ALLOC_HUGE);
 	TransitionRewind(rows);
 	while (TransitionNext(rows, slot))
-		statement->moves[statement->count++] = ReadMove(slot, attnum);
+		statement->moves[statement->count++] = ReadMove(slot, attnum, ledger);
 	ExecDropSingleTupleTableSlot(slot);
 }
 
@@ -253,7 +277,7 @@ MoveStock(Engine *engine, void *argument)
 	MoveGroup **groups;
 	int			count = 0;
 
-	ReadMoves(&statement);
+	ReadMoves(&statement, &engine->ledger);
 	LockLines(engine, &statement);
 	MatchLines(engine, &statement);
 	ReceiptsBook(engine, statement.moves, statement.count);

@@ -264,6 +264,17 @@ BEGIN;
 UPDATE stock_move SET moved_at = '2024-01-02' WHERE item = 'hammer' AND moved_at = '2024-01-05';
 :check
 ROLLBACK;
+BEGIN;
+UPDATE stock_move SET kind = 'gift', line_no = 1 WHERE item = 'glue';
+UPDATE stock_move SET quantity = 0 WHERE item = 'nail';
+UPDATE stock_move SET quantity = -quantity WHERE item = 'hammer' AND moved_at = '2024-01-05';
+:check
+ROLLBACK;
+BEGIN;
+UPDATE stock_move SET quantity = 'NaN' WHERE item = 'nail';
+UPDATE stock_move SET quantity = '-Infinity' WHERE kind = 'adjustment';
+:check
+ROLLBACK;
 
 -- items and locations that are gone
 BEGIN;

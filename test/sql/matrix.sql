@@ -199,7 +199,7 @@ INSERT INTO matrix.action (action, command) VALUES
 	('sequence', 'SELECT nextval(''journal_journal_id_seq'')'),
 	('engine trigger on own table', 'DO $do$ BEGIN CREATE TEMP TABLE order_line AS SELECT ''SECRET-1''::text AS order_id, 1::bigint AS line_no LIMIT 0;
 		CREATE TRIGGER i AFTER INSERT ON pg_temp.order_line REFERENCING NEW TABLE AS n FOR EACH STATEMENT EXECUTE FUNCTION backorder.order_line_insert(); INSERT INTO pg_temp.order_line VALUES (''SECRET-1'', 1); END $do$'),
-	('look-alike over the ledger', 'DO $do$ BEGIN CREATE TEMP VIEW stock_slot AS SELECT * FROM guarded.stock_slot; CREATE TEMP VIEW item AS SELECT * FROM guarded.item; CREATE TEMP TABLE stock_move (move_id bigint, kind text, item text COLLATE "C", location text COLLATE "C", quantity numeric, order_id text COLLATE "C", line_no bigint, moved_at timestamptz, inbound_id bigint);
+	('look-alike over the ledger', 'DO $do$ BEGIN CREATE TEMP VIEW stock_slot AS SELECT * FROM guarded.stock_slot; CREATE TEMP VIEW item AS SELECT * FROM guarded.item; CREATE TEMP TABLE stock_move (move_id bigint, kind text, item text COLLATE "C", location text COLLATE "C", quantity numeric, order_id text COLLATE "C", line_no bigint, moved_at timestamptz, inbound_id bigint, attributes jsonb DEFAULT ''{}'');
 		CREATE TRIGGER i AFTER INSERT ON pg_temp.stock_move REFERENCING NEW TABLE AS n FOR EACH STATEMENT EXECUTE FUNCTION backorder.stock_move_insert(); INSERT INTO pg_temp.stock_move VALUES (1, ''receipt'', ''a'', ''main'', 5, NULL, NULL, now()); END $do$');
 CREATE FUNCTION matrix.bark() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN RETURN NULL; END $$;
 

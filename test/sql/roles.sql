@@ -309,7 +309,7 @@ DROP VIEW stock_slot, item;
 CREATE TABLE stock_slot (item text COLLATE "C", location text COLLATE "C", slot integer, available numeric, allocated numeric, backordered numeric, PRIMARY KEY (item, location, slot));
 CREATE TABLE item (item text COLLATE "C" PRIMARY KEY, on_short text, backorder_limit numeric, auto_allocate boolean);
 INSERT INTO item VALUES ('a');
-CREATE TABLE stock_move (move_id bigint, kind text, item text, location text, quantity numeric, order_id text, line_no bigint, moved_at timestamptz, inbound_id bigint);
+CREATE TABLE stock_move (move_id bigint, kind text, item text, location text, quantity numeric, order_id text, line_no bigint, moved_at timestamptz, inbound_id bigint, attributes jsonb DEFAULT '{}');
 CREATE TABLE inbound (inbound_id bigint, item text, location text);
 CREATE TRIGGER c BEFORE INSERT ON stock_move FOR EACH ROW EXECUTE FUNCTION backorder.stock_move_complete();
 CREATE TRIGGER i AFTER INSERT ON stock_move REFERENCING NEW TABLE AS inserted FOR EACH STATEMENT EXECUTE FUNCTION backorder.stock_move_insert();

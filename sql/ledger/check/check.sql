@@ -445,6 +445,19 @@ disagreement AS (
 		SELECT 'journal of move', trim_scale(abs(m.quantity)) || ' or less lost by move ' || m.move_id, trim_scale(j.lost)::text
 		WHERE j.lost > abs(m.quantity)
 		UNION ALL
+		/* quantities: a move moves something, and only an adjustment says by its sign where to */
+		SELECT 'quantities', 'a number above zero in move ' || m.move_id, trim_scale(m.quantity) || ' by ' || m.kind
+		WHERE NOT (m.quantity < 1e30 AND (m.quantity > 0 OR m.kind = 'adjustment' AND m.quantity < 0 AND m.quantity > -1e30))
+		UNION ALL
+		/* kind of move: one that is known */
+		SELECT 'kind of move', 'a known kind of move ' || m.move_id, m.kind
+		WHERE m.kind NOT IN ('receipt', 'customer_return', 'return_to_vendor', 'shipment', 'shipment_reversal', 'adjustment',
+			'transfer_out', 'transfer_in')
+		UNION ALL
+		/* line of move: a line is named in full */
+		SELECT 'line of move', 'order and line of move ' || m.move_id, concat_ws(' ', m.order_id, m.line_no)
+		WHERE (m.order_id IS NULL) <> (m.line_no IS NULL)
+		UNION ALL
 		/* known item, known location: the move names rows that exist */
 		SELECT 'known item', m.item, NULL
 		WHERE i.item IS NULL
