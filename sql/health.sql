@@ -3,7 +3,7 @@
 CREATE FUNCTION backorder.next_id(relation regclass, column_name text) RETURNS bigint
 	LANGUAGE c STABLE STRICT
 	AS 'MODULE_PATHNAME', 'backorder_next_id';
-COMMENT ON FUNCTION backorder.next_id(regclass, text) IS 'The number that an identity column gives next.';
+COMMENT ON FUNCTION backorder.next_id(regclass, text) IS 'The number that an identity column gives next; NULL where it is none, or has given its last.';
 
 CREATE FUNCTION backorder.trigger_damage(schema oid, OUT table_name name, OUT trigger_name name, OUT damage text)
 	RETURNS SETOF record

@@ -11,6 +11,7 @@
 
 #include "catalog/namespace.h"
 #include "catalog/pg_class.h"
+#include "common/int.h"
 #include "funcapi.h"
 #include "miscadmin.h"
 #include "utils/acl.h"
@@ -393,8 +394,8 @@ backorder_ledger_version(PG_FUNCTION_ARGS)
 
 /*
  * next_id(relation, column_name): the number that an identity column gives next;
- * NULL where it is none.  A sequence that was set but not used yet tells its value
- * only when it is read as a table, by whatever name it has.
+ * NULL where it is none, or has given its last.  A sequence that was set but not
+ * used yet tells its value only when it is read as a table, by whatever name it has.
  */
 PG_FUNCTION_INFO_V1(backorder_next_id);
 Datum
@@ -417,8 +418,10 @@ backorder_next_id(PG_FUNCTION_ARGS)
 	sequence = SPI_getvalue(SPI_tuptable->vals[0], SPI_tuptable->tupdesc, 1);
 	if (sequence != NULL)
 	{
-		SpiExpect(SPI_execute(psprintf("SELECT last_value OPERATOR(pg_catalog.+) is_called::pg_catalog.int4 FROM %s", sequence), true, 1));
+		SpiExpect(SPI_execute(psprintf("SELECT last_value, is_called FROM %s", sequence), true, 1));
 		next = DatumGetInt64(SPI_getbinval(SPI_tuptable->vals[0], SPI_tuptable->tupdesc, 1, &is_null));
+		if (DatumGetBool(SPI_getbinval(SPI_tuptable->vals[0], SPI_tuptable->tupdesc, 2, &is_null)))
+			is_null = pg_add_s64_overflow(next, 1, &next);
 	}
 	SPI_finish();
 	if (is_null)
