@@ -361,6 +361,9 @@ enum
 	SLOT_ITEM, SLOT_LOCATION, SLOT_NUMBER, SLOT_AVAILABLE, SLOT_ALLOCATED, SLOT_BACKORDERED, SLOT_COLUMNS
 };
 
+/* the number of the slot that is i-th (from 0) of those that hold no stock and count what waits; and back */
+#define WAITING_SLOT(i) (-1 - (i))
+
 typedef struct Stock
 {
 	Engine	   *engine;
@@ -399,7 +402,7 @@ extern void SlotInsert(Stock *stock, const StockKey *key, int number, const Bala
 
 /* recall.c: where slots were */
 extern bool RecallSlot(Stock *stock, const StockKey *key, int number);
-extern int	RecallNumber(const Stock *stock, const StockKey *key);
+extern int	RecallNumber(const Stock *stock, const StockKey *key, bool waiting);
 extern void RememberSlot(Stock *stock, const StockKey *key, int number);
 extern void RememberWrite(Stock *stock, const StockKey *key, int number);
 

@@ -302,7 +302,13 @@ EditGateMode(Engine *engine, void *argument)
 			if (NumericCompare(group->given[i]->waiting, group->given[i]->quantity) < 0)
 				return ExclusiveLock;
 	}
-	return group->demand == NULL ? mode : Max(mode, DemandGateMode(engine, group->demand));
+	if (group->demand != NULL)
+	{
+		LOCKMODE	entering = DemandGateMode(engine, group->demand);
+
+		mode = Max(mode, entering);
+	}
+	return mode;
 }
 
 /* Allocated units that are free serve the queue; what is left becomes available. */

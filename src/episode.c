@@ -132,11 +132,13 @@ static TimestampTz
 LastChange(Engine *engine, const Waiting *row)
 {
 	Datum		values[3] = {PointerGetDatum(row->order_id), Int64GetDatum(row->line_no), Int64GetDatum(row->backorder_id)};
+	TimestampTz last;
 
 	if (NumericCompare(row->remaining, row->quantity) == 0 ||
 		EngineExecute(engine, &read_last_change, values, NULL) == 0)
 		return row->opened_at;
-	return Max(row->opened_at, ResultTime(0, 1));
+	last = ResultTime(0, 1);
+	return Max(row->opened_at, last);
 }
 
 static const char *
@@ -209,11 +211,13 @@ void
 ChangesAdd(Engine *engine, Changes *changes, const Waiting *row, Numeric quantity, TimestampTz at)
 {
 	MemoryContext caller;
+	TimestampTz last;
 
 	if (changes->memory == NULL)
 		ChangesBegin(engine, changes);
 	caller = MemoryContextSwitchTo(changes->memory);
-	at = Max(at, LastChange(engine, row));
+	last = LastChange(engine, row);
+	at = Max(at, last);
 	if (changes->writer == NULL)
 	{
 		Datum		values[] = {

@@ -57,11 +57,12 @@ FindPlace(const Stock *stock, const StockKey *key, bool waiting)
 
 /* The number of the slot to try first: that which served last, or else one of this session's own. */
 int
-RecallNumber(const Stock *stock, const StockKey *key)
+RecallNumber(const Stock *stock, const StockKey *key, bool waiting)
 {
-	Place	   *place = FindPlace(stock, key, false);
+	Place	   *place = FindPlace(stock, key, waiting);
+	int			own = MyProcPid % max_slots;
 
-	return place != NULL ? place->number : MyProcPid % max_slots;
+	return place != NULL ? place->number : waiting ? WAITING_SLOT(own) : own;
 }
 
 /* Is the page of the row in table.slot short of room?  It is looked at without a lock, for a hint. */

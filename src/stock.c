@@ -34,7 +34,7 @@ int			max_slots = 16;
 static bool
 SlotAddToAny(Stock *stock, const StockKey *key, Numeric quantity, const Balance *change)
 {
-	int			start = RecallNumber(stock, key);
+	int			start = RecallNumber(stock, key, false);
 	SlotState	state;
 
 	while ((state = SlotTryAdd(stock, key, start, quantity, change)) == SLOT_MISSING && start > 0)
@@ -55,7 +55,7 @@ bool
 StockSuffices(Engine *engine, const StockKey *key, Numeric quantity)
 {
 	Stock	   *stock = StockLook(engine);
-	int			number = RecallNumber(stock, key);
+	int			number = RecallNumber(stock, key, false);
 	bool		found = SlotFind(stock, key, number) &&
 		NumericCompare(SlotNumeric(stock, SLOT_AVAILABLE), quantity) >= 0;
 
@@ -175,6 +175,7 @@ LockFreeSlots(Stock *stock, const StockKey *key, int wanted, int *numbers, int *
  * Puts units in, under the exclusive gate.  What is available is spread evenly
  * in whole units over slots that nobody holds and new ones, so that orders find a
  * slot each; the rest of the change (below zero: a release) goes to one of them.
+ * Where nothing becomes available, any slot will do.
  */
 void
 StockPut(Engine *engine, const StockKey *key, const Balance *change)
@@ -192,6 +193,8 @@ StockPut(Engine *engine, const StockKey *key, const Balance *change)
 		(change->backordered == NULL || NumericSign(change->backordered) == 0))
 		return;
 	stock = StockLook(engine);
+	if (NumericSign(rest) == 0 && SlotAddToAny(stock, key, NULL, change))
+		return;
 	while (wanted < max_slots &&
 		   NumericCompare(rest, int64_to_numeric((int64) SMALLEST_PART * (wanted + 1))) >= 0)
 		wanted++;

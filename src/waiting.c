@@ -12,15 +12,11 @@
  */
 #include "backorder.h"
 
-#include "miscadmin.h"
-
-#define WAITING_SLOT(i) (-1 - (i))
-
 /* Locks a slot that nobody holds; else "*missing" is the first there is not. */
 static bool
 FindWaitingSlot(Stock *stock, const StockKey *key, int *missing)
 {
-	int			start = MyProcPid % max_slots;
+	int			start = WAITING_SLOT(RecallNumber(stock, key, true));
 	SlotState	state;
 
 	while ((state = SlotTryUnseen(stock, key, WAITING_SLOT(start))) == SLOT_MISSING && start > 0)

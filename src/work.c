@@ -29,7 +29,11 @@ StrongestMode(Engine *engine, void **groups, int count, const WorkOps *ops)
 	LOCKMODE	mode = NoLock;
 
 	for (int i = 0; i < count; i++)
-		mode = Max(mode, ops->gate_mode(engine, groups[i]));
+	{
+		LOCKMODE	needed = ops->gate_mode(engine, groups[i]);
+
+		mode = Max(mode, needed);
+	}
 	return mode;
 }
 
