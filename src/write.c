@@ -391,7 +391,10 @@ WriterClose(Writer *writer)
 	CommandCounterIncrement();
 }
 
-/* "insert" adds all columns of its input to this table. */
+/*
+ * Rows to be added to a table of the ledger, by a writer or by "insert", which adds
+ * its input with all columns.
+ */
 void
 AdditionsInit(Additions *additions, Engine *engine, const char *table, const LedgerQuery *insert)
 {
