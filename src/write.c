@@ -21,7 +21,6 @@
 #include "catalog/namespace.h"
 #include "catalog/pg_class.h"
 #include "catalog/pg_trigger.h"
-#include "commands/sequence.h"
 #include "executor/executor.h"
 #include "nodes/nodeFuncs.h"
 #include "utils/fmgrprotos.h"
