@@ -587,14 +587,15 @@ typedef struct Walk
 	TupleTableSlot *slot;		/* the current row */
 	AttrNumber	attnum[WALK_COLUMNS];
 	Numeric		remaining;		/* of the current row */
-	Numeric		units;			/* sum of it up to and with the current row */
+	bool		counts;
+	Numeric		units;			/* if it counts: sum of it up to and with the current row */
 	MemoryContext owner;		/* in which the scan keeps what it needs */
 	MemoryContext memory;		/* of the last rows */
 	int			rows;			/* in that memory */
 } Walk;
 
 extern void WalkOpen(Walk *walk, Reader *reader, const Datum *keys, int nkeys,
-					 ScanDirection direction);
+					 ScanDirection direction, bool counts);
 extern bool WalkNext(Walk *walk);
 extern void WalkRestart(Walk *walk);
 extern void WalkClose(Walk *walk);

@@ -163,11 +163,13 @@ ChangeRow(Writer *writer, const Waiting *row, Numeric quantity, TimestampTz at, 
 	else if (!WriterRead(writer, row->tid) ||
 			 DatumGetInt64(WriterValue(writer, EPISODE_ID)) != row->backorder_id)
 		return false;
-	remaining = NumericSubtract(DatumGetNumeric(WriterValue(writer, EPISODE_REMAINING)), quantity);
+	/* all that the row waits for is most often the same number, not only an equal one */
+	remaining = quantity == row->remaining ? NumericZero() :
+		NumericSubtract(DatumGetNumeric(WriterValue(writer, EPISODE_REMAINING)), quantity);
 	cancelled = DatumGetNumeric(WriterValue(writer, EPISODE_CANCELLED));
 	if (cancels)
 		cancelled = NumericAdd(cancelled, quantity);
-	closed = NumericSign(remaining) == 0;
+	closed = remaining == NumericZero() || NumericSign(remaining) == 0;
 	{
 		Datum		values[] = {
 			NumericGetDatum(remaining),

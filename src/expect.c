@@ -115,7 +115,7 @@ ReadNeeds(Reader *reader, Prospect *prospect)
 	Walk		walk;
 
 	prospect->needs = palloc(sizeof(Need) * capacity);
-	WalkOpen(&walk, reader, keys, 2, ForwardScanDirection);
+	WalkOpen(&walk, reader, keys, 2, ForwardScanDirection, true);
 	while (WalkNext(&walk))
 	{
 		Need	   *need;

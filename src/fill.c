@@ -33,29 +33,33 @@ typedef struct Supply
 static void
 FillRow(Engine *engine, const StockKey *key, const Waiting *row, Supply *supply, Changes *changes)
 {
-	Numeric		rest = row->remaining;
-	Numeric		filled;
+	Numeric		rest = row->remaining;	/* NumericZero() itself when there is none */
 	TimestampTz at = 0;
+	bool		filled = false;
 
-	while (supply->current < supply->count && NumericSign(rest) > 0)
+	while (supply->current < supply->count && rest != NumericZero())
 	{
 		const Source *source = &supply->sources[supply->current];
 		int			order = NumericCompare(supply->left, rest);
 		Numeric		part = order < 0 ? supply->left : rest;
 
-		if (NumericSign(part) > 0)
+		if (order >= 0 || NumericSign(part) > 0)
 		{
 			JournalWaiting(engine, "filled", key, row, part, source);
-			supply->left = order > 0 ? NumericSubtract(supply->left, part) : NumericZero();
 			rest = order < 0 ? NumericSubtract(rest, part) : NumericZero();
 			at = source->at;
+			filled = true;
 		}
-		if (NumericSign(supply->left) == 0 && ++supply->current < supply->count)
+		if (order > 0)
+			supply->left = NumericSubtract(supply->left, part);
+		else if (++supply->current < supply->count)
 			supply->left = supply->sources[supply->current].quantity;
+		else
+			supply->left = NumericZero();
 	}
-	filled = rest == NumericZero() ? row->remaining : NumericSubtract(row->remaining, rest);
-	if (NumericSign(filled) > 0)
-		ChangesAdd(engine, changes, row, filled, at);
+	if (filled)
+		ChangesAdd(engine, changes, row,
+				   rest == NumericZero() ? row->remaining : NumericSubtract(row->remaining, rest), at);
 }
 
 /* The current row; its values live until the next one. */
@@ -120,7 +124,7 @@ QueueServe(Engine *engine, const StockKey *key, Source *sources, int count)
 	ChangesInit(&changes, false);
 	CommandCounterIncrement();
 	ReaderOpen(&reader, &engine->ledger, GetLatestSnapshot());
-	WalkOpen(&walk, &reader, values, 2, ForwardScanDirection);
+	WalkOpen(&walk, &reader, values, 2, ForwardScanDirection, false);
 	ServeWalk(engine, key, &walk, &supply, &changes);
 	WalkClose(&walk);
 	ReaderClose(&reader);

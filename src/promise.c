@@ -38,7 +38,7 @@ static ColumnShape walk_shape[WALK_COLUMNS] = {
 
 /* A walk along the open backorders with these leading keys, in rank order or against it. */
 void
-WalkOpen(Walk *walk, Reader *reader, const Datum *keys, int nkeys, ScanDirection direction)
+WalkOpen(Walk *walk, Reader *reader, const Datum *keys, int nkeys, ScanDirection direction, bool counts)
 {
 	KeyedTable *table = ReaderQueue(reader);
 
@@ -48,6 +48,7 @@ WalkOpen(Walk *walk, Reader *reader, const Datum *keys, int nkeys, ScanDirection
 	FindColumns(table->rel, walk_shape, WALK_COLUMNS, walk->attnum);
 	walk->owner = CurrentMemoryContext;
 	walk->memory = AllocSetContextCreate(CurrentMemoryContext, "backorder queue", ALLOCSET_DEFAULT_SIZES);
+	walk->counts = counts;
 	walk->units = NULL;
 	walk->rows = 0;
 }
@@ -73,19 +74,23 @@ WalkNext(Walk *walk)
 		MemoryContextSwitchTo(old);
 		return false;
 	}
-	if (walk->rows++ == WALK_ROWS && walk->units != NULL)
+	if (walk->rows++ == WALK_ROWS)
 	{
-		Numeric		units = DatumGetNumericCopy(NumericGetDatum(walk->units));
+		Numeric		units = walk->units == NULL ? NULL : DatumGetNumericCopy(NumericGetDatum(walk->units));
 
 		MemoryContextReset(walk->memory);
 		MemoryContextSwitchTo(walk->memory);
-		walk->units = DatumGetNumericCopy(NumericGetDatum(units));
-		NumericFree(units);
+		if (units != NULL)
+		{
+			walk->units = DatumGetNumericCopy(NumericGetDatum(units));
+			pfree(units);
+		}
 		walk->rows = 1;
 	}
 	MemoryContextSwitchTo(walk->memory);
 	walk->remaining = DatumGetNumeric(RowValue(walk->slot, walk->attnum[WALK_REMAINING]));
-	walk->units = NumericAdd(walk->units == NULL ? NumericZero() : walk->units, walk->remaining);
+	if (walk->counts)
+		walk->units = NumericAdd(walk->units == NULL ? NumericZero() : walk->units, walk->remaining);
 	MemoryContextSwitchTo(old);
 	return true;
 }
@@ -155,7 +160,7 @@ CountAhead(Reader *reader, text *item, text *location, Newcomer *newcomers, int 
 	ReadSlots(reader, item, location, &available, &total);
 	for (int i = 0; i < 2; i++)
 	{
-		WalkOpen(&ends[i].walk, reader, keys, 2, i == 0 ? BackwardScanDirection : ForwardScanDirection);
+		WalkOpen(&ends[i].walk, reader, keys, 2, i == 0 ? BackwardScanDirection : ForwardScanDirection, true);
 		ends[i].has_row = ends[i].ended = false;
 		ends[i].passed = NumericZero();
 	}
@@ -410,7 +415,7 @@ PromiseMove(Engine *engine, const StockKey *key, const char *cause, int64 move_i
 	ReaderOpen(&reader, &engine->ledger, GetLatestSnapshot());
 	if (OutlookRead(&reader, key->item, key->location, &outlook))
 	{
-		WalkOpen(&walk, &reader, keys, 2, ForwardScanDirection);
+		WalkOpen(&walk, &reader, keys, 2, ForwardScanDirection, true);
 		while (WalkNext(&walk))
 		{
 			TimestampTz opened_at = DatumGetTimestampTz(RowValue(walk.slot, walk.attnum[WALK_OPENED_AT]));

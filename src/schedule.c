@@ -150,7 +150,7 @@ ScheduleRun(Schedule *schedule)
 
 	schedule->memory = AllocSetContextCreate(CurrentMemoryContext, "backorder outlook", ALLOCSET_DEFAULT_SIZES);
 	ReaderOpen(&schedule->reader, &schedule->sight->ledger, GetActiveSnapshot());
-	WalkOpen(walk, &schedule->reader, keys, nkeys, ForwardScanDirection);
+	WalkOpen(walk, &schedule->reader, keys, nkeys, ForwardScanDirection, true);
 	while (WalkNext(walk))
 	{
 		CHECK_FOR_INTERRUPTS();
