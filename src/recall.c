@@ -18,8 +18,12 @@
 /* When so many are remembered, all are forgotten: a session has then half a megabyte of them. */
 #define MOST_PLACES 14000
 
-/* A page with less room than this, for ten versions or so, is narrow. */
-#define NARROW_PAGE (BLCKSZ / 8)
+/*
+ * A page with less room than this, for five versions or so, is narrow.  Not more:
+ * beside an old snapshot nothing is cleared, and the index leads to the first of
+ * all the versions on the page.
+ */
+#define NARROW_PAGE (BLCKSZ / 16)
 
 typedef struct Place
 {
