@@ -72,9 +72,6 @@ extern void RowsInit(Rows *rows, RowShape *shape);
 extern void RowsAdd(Rows *rows, const Datum *values, const bool *nulls);
 extern void RowsAddLine(Rows *rows, const text *order_id, int64 line_no);
 extern void RowsEnd(Rows *rows);
-struct Engine;
-extern void EngineCollect(struct Engine *engine, Rows *rows, RowShape *shape, const Datum *values,
-						  const bool *nulls);
 
 /* a ledger table that is read by its primary key (key.c) */
 typedef struct KeyedTable
@@ -587,7 +584,7 @@ typedef struct Walk
 	TupleTableSlot *slot;		/* the current row */
 	AttrNumber	attnum[WALK_COLUMNS];
 	Numeric		remaining;		/* of the current row */
-	bool		counts;
+	bool		counts;			/* somebody asks for the units */
 	Numeric		units;			/* if it counts: sum of it up to and with the current row */
 	MemoryContext owner;		/* in which the scan keeps what it needs */
 	MemoryContext memory;		/* of the last rows */

@@ -72,7 +72,14 @@ FactAdd(Engine *engine, const Fact *fact, bool again)
 		[7] = fact->on_hold < 0
 	};
 
-	EngineCollect(engine, &engine->facts, &fact_rows, values, nulls);
+	if (engine->facts.store == NULL)
+	{
+		MemoryContext caller = MemoryContextSwitchTo(engine->memory);
+
+		RowsInit(&engine->facts, &fact_rows);
+		MemoryContextSwitchTo(caller);
+	}
+	RowsAdd(&engine->facts, values, nulls);
 	engine->facts_repeat = engine->facts_repeat || again;
 }
 

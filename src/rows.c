@@ -62,20 +62,6 @@ RowsEnd(Rows *rows)
 	rows->store = NULL;
 }
 
-/* Adds to rows of the engine's that are kept until they are written, at the end of its work. */
-void
-EngineCollect(Engine *engine, Rows *rows, RowShape *shape, const Datum *values, const bool *nulls)
-{
-	if (rows->store == NULL)
-	{
-		MemoryContext caller = MemoryContextSwitchTo(engine->memory);
-
-		RowsInit(rows, shape);
-		MemoryContextSwitchTo(caller);
-	}
-	RowsAdd(rows, values, nulls);
-}
-
 RowShape	item_rows = {NULL, {{"item", TEXTOID}}};
 
 /* order lines by their key, numbered from 1 */

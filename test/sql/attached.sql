@@ -126,6 +126,19 @@ SELECT kind, quantity FROM journal WHERE order_id IN ('5', '6', '7', '8') ORDER 
 INSERT INTO stock_move (item, quantity) VALUES ('a', 1200);
 SELECT order_id, quantity, allocated, backordered FROM order_line_status WHERE order_id IN ('5', '6', '7', '8') ORDER BY order_id;
 \set VERBOSITY default
+-- a trigger on order lines that hears of what is short finds it in the journal; there are more of these than are written at once
+CREATE TABLE attached.in_journal (lines bigint, entries bigint);
+GRANT ALL ON attached.in_journal TO PUBLIC;
+CREATE FUNCTION attached.look() RETURNS trigger LANGUAGE plpgsql AS $$
+BEGIN
+	INSERT INTO attached.in_journal
+	SELECT count(DISTINCT n.order_id || '/' || n.line_no), count(j.journal_id)
+	FROM changed AS n LEFT JOIN plain.journal AS j ON j.order_id = n.order_id AND j.line_no = n.line_no;
+	RETURN NULL;
+END$$;
+CREATE TRIGGER look AFTER UPDATE ON order_line REFERENCING NEW TABLE AS changed FOR EACH STATEMENT EXECUTE FUNCTION attached.look();
+INSERT INTO order_line (order_id, line_no, item, quantity) SELECT 'heard', n, 'a', 1000 FROM generate_series(1, 300) AS n;
+SELECT * FROM attached.in_journal;
 SELECT * FROM backorder.check_ledger('plain');
 SET client_min_messages = warning;
 DROP SCHEMA attached, plain, "own columns", "own checks", "own indexes", "row triggers", "column trigger", "statement triggers", defaults,

@@ -5,7 +5,7 @@
  *
  * What a line may say is checked by the trigger that places it.  PostgreSQL reads
  * CHECK constraints anew from the catalog for each statement, and eleven of them
- * tripled the time of an INSERT; check_ledger() proves the same of the rows.
+ * tripled the time of an INSERT; check_ledger() proves the quantities of the rows.
  */
 CREATE TABLE order_line (
 	order_id text COLLATE "C" NOT NULL,
